@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+# The interpreter that environments are made from, and the one inside.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+# make run: where the proxy listens, and the folder that keeps all data.
+LISTEN ?= 127.0.0.1
+NETWORK_PORT ?= 9696
+IDENTITY_PORT ?= 35357
+STATE ?= .run
+
+# make install
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+DATADIR := $(PREFIX)/share/ovirt-provider-ovn
+
+BENCH_ARGS ?=
+PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
+SOURCES := $(PROGRAMS) tests
+
+export PYTHON
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run check lint format typecheck test-unit test-daemon check-versions bench \
+	install clean tools-run tools-check
+
+help: ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
+
+run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTITY_PORT, STATE
+	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
+		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
+
+check: lint typecheck ## everything that must pass: linters, types, all tests
+	$(PY) -m pytest
+
+lint: tools-check ## style and likely bugs
+	$(PY) -m ruff check $(SOURCES)
+	$(PY) -m ruff format --check $(SOURCES)
+
+format: tools-check ## rewrite the sources in the project's style
+	$(PY) -m ruff check --fix $(SOURCES)
+	$(PY) -m ruff format $(SOURCES)
+
+typecheck: tools-check ## types, strictly
+	$(PY) -m mypy --python-version 3.9 $(PROGRAMS)
+	$(PY) -m mypy tests
+
+test-unit: tools-check ## tests without a process or a socket of OVN
+	$(PY) -m pytest tests/unit
+
+test-daemon: tools-check ## tests on real OVN daemons
+	$(PY) -m pytest tests/daemon
+
+check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
+	scripts/check-versions
+
+bench: tools-run ## measure: BENCH_ARGS
+	$(PY) tests/bench/run.py $(BENCH_ARGS)
+
+install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
+	cd proxy && find ovirt_ovn_proxy -type f ! -path '*/__pycache__/*' ! -path '*/.*' \
+		-exec install -D -p -m 644 {} "$(DESTDIR)$(DATADIR)/{}" \;
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	sed 's|@DATADIR@|$(DATADIR)|' scripts/ovirt-provider-ovn.in \
+		>"$(DESTDIR)$(PREFIX)/bin/ovirt-provider-ovn"
+	chmod 755 "$(DESTDIR)$(PREFIX)/bin/ovirt-provider-ovn"
+	for file in $(wildcard proxy/etc/*.conf); do \
+		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
+		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
+	done
+
+clean: ## remove what the targets above leave behind, except the data of make run
+	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+tools-run:
+	@scripts/system-packages run
+	@scripts/venv run
+
+tools-check:
+	@scripts/system-packages check
+	@scripts/venv check

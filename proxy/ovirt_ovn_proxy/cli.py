@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: serve, check-config, explain.
+
+Reads arguments, sets up logging, loads the configuration and prints. The parts of
+the service are put together in `compose`, imported only by the verbs that need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.config
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from ovirt_ovn_proxy import config as configuration
+from ovirt_ovn_proxy.auth.plugins import load_plugin
+from ovirt_ovn_proxy.errors import ProxyError
+
+VERSION = "2.0.0"
+
+_PROG = "ovirt-provider-ovn"
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_LOG = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 for success, 1 for a problem, printed to stderr.
+
+    `argv` None means the process's own arguments. Wrong usage leaves by SystemExit(2).
+    """
+    arguments = _parser().parse_args(argv)
+    logs_elsewhere = set_up_logging(arguments.debug, _logger_file(arguments))
+    try:
+        config = configuration.load(arguments.config_file, arguments.config_dir)
+        if arguments.command == "serve":
+            return _serve(config)
+        if arguments.command == "check-config":
+            return _check_config(config, arguments.online)
+        return _explain(config, arguments.method, arguments.path, arguments.body)
+    except ProxyError as error:
+        if logs_elsewhere:
+            _LOG.error("%s", error)
+        print(f"{_PROG}: {error}", file=sys.stderr)
+        return 1
+
+
+def set_up_logging(debug: bool, logger_file: Path | None) -> bool:
+    """Log to stderr at INFO, or as `logger_file` says (logging.config.fileConfig).
+
+    None, a file that does not exist, and `debug` (then at level DEBUG) mean stderr.
+    Returns whether the file is in force. One that cannot be used is reported and
+    otherwise ignored: a log that cannot be written must not stop the service.
+    """
+    problem = None
+    if logger_file is not None and not debug:
+        try:
+            if logger_file.is_file():
+                logging.config.fileConfig(str(logger_file), disable_existing_loggers=False)
+                return True
+        except Exception as error:  # the file names classes and arguments: anything is raised
+            problem = error
+    level = logging.DEBUG if debug else logging.INFO
+    logging.basicConfig(level=level, format=_LOG_FORMAT, force=True)
+    if problem is not None:
+        _LOG.warning("%s cannot be used, logging to stderr: %r", logger_file, problem)
+    return False
+
+
+def _logger_file(arguments: argparse.Namespace) -> Path | None:
+    # What is run by hand answers on the terminal.
+    if arguments.command != "serve":
+        return None
+    main_file: Path = arguments.config_file or configuration.DEFAULT_CONFIG_FILE
+    return main_file.parent / "logger.conf"
+
+
+def _serve(config: configuration.Config) -> int:
+    from ovirt_ovn_proxy import compose
+
+    return compose.serve(config)
+
+
+def _check_config(config: configuration.Config, online: bool) -> int:
+    print(_format_settings(config))
+    load_plugin(config)
+    if not online:
+        return 0
+    from ovirt_ovn_proxy import compose
+
+    problems = compose.check_online(config)
+    for problem in problems:
+        print(f"{_PROG}: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _format_settings(config: configuration.Config) -> str:
+    lines = []
+    settings = configuration.describe(config)
+    for section, members in groupby(settings, key=lambda setting: setting.option.section):
+        lines.append(f"[{section}]")
+        lines += [f"{member.option.key}={member.text}  {_origin(member)}" for member in members]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _origin(setting: configuration.Setting) -> str:
+    if setting.source is None:
+        return "(default)"
+    return f"(from {setting.source}; default {setting.default_text or 'empty'})"
+
+
+def _explain(config: configuration.Config, method: str, path: str, body: str | None) -> int:
+    from ovirt_ovn_proxy import compose
+
+    print(compose.explain(config, method.upper(), path, body))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=_PROG, description="OVN networking for oVirt.")
+    parser.add_argument("--version", action="version", version=f"{_PROG} {VERSION}")
+    parser.set_defaults(config_file=None, config_dir=None, debug=False)
+    # Suppressed defaults: an option before the verb is not undone by its absence behind it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_common_options(common)
+    _add_common_options(parser)
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    verbs.add_parser("serve", parents=[common], help="run the service")
+    check = verbs.add_parser(
+        "check-config", parents=[common], help="print every option and where it comes from"
+    )
+    check.add_argument("--online", action="store_true", help="also connect to the Northbound")
+    explain = verbs.add_parser(
+        "explain", parents=[common], help="print the transaction of a request without sending it"
+    )
+    explain.add_argument("method", metavar="METHOD", help="GET, POST, PUT or DELETE")
+    explain.add_argument("path", metavar="PATH", help="for example /v2.0/networks")
+    explain.add_argument("body", metavar="BODY", nargs="?", help="JSON; left out = none")
+    return parser
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="F",
+        default=argparse.SUPPRESS,
+        help=f"main file (default {configuration.DEFAULT_CONFIG_FILE})",
+    )
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        metavar="D",
+        default=argparse.SUPPRESS,
+        help="folder whose *.conf are read next (default conf.d beside the main file)",
+    )
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="log more, to stderr"
+    )

@@ -1,0 +1,348 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The process's one connection to the Northbound database.
+
+I/O. One thread owns the socket and keeps the replica current; request threads
+hand it transactions and wait for the reply with a deadline. It follows the
+cluster's leader over several remotes and comes back by itself after any
+failure. Nothing is ever sent twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic
+
+import ovs.reconnect
+
+from ..errors import NotReady, OutcomeUnknown, ProxyError
+from .calls import Call, CallQueue, encode
+from .framing import Framer, ProtocolError
+from .remote import Remote, TlsFiles
+from .reply import check_reply, refusal
+from .schema import DATABASE, NB_GLOBAL
+from .session import ECHO, Copy, R, Session, SessionOver
+from .transport import Transport
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_MS = (1000, 2000)  # ovs.reconnect allows no less
+# While it is worth hurrying (a server answers, or all was well a moment ago)
+# every remote is tried, then there is a pause: short at first, long later.
+_PAUSE_MS, _LONG_PAUSE_MS = 100, 1000
+_HURRY_S = 10.0
+# A server that accepts a connection and says nothing is left after twice this,
+# if there are others.
+_GREETING_PROBE_MS = 1000
+_BARRIER_KEY = "ovirt_barrier"
+
+
+class Connection(Generic[R]):
+    """Keeps a replica of the Northbound database, and sends transactions to it.
+
+    `remotes`: the servers; of a cluster all of them. `make_replica` is called,
+    in the connection's thread, for each full load. `tls` is for "ssl" remotes.
+    After `probe_interval_ms` of silence the server is asked whether it is alive,
+    after as much again it is given up; 0 = never, else at least 1,000.
+    `write_barrier` makes barrier() a real write, which a leader that was cut
+    off from its cluster cannot acknowledge. `patience_s`: how long requests wait
+    for a lost database before they are refused at once.
+    All deadlines are in terms of time.monotonic(). Thread-safe.
+    """
+
+    def __init__(
+        self,
+        remotes: Sequence[Remote],
+        make_replica: Callable[[], R],
+        *,
+        tls: TlsFiles | None = None,
+        probe_interval_ms: int = 5000,
+        write_barrier: bool = False,
+        patience_s: float = 5.0,
+    ) -> None:
+        self._remotes = tuple(remotes)
+        self._make_replica = make_replica
+        self._tls = tls
+        self._probe_interval_ms = probe_interval_ms
+        self._write_barrier = write_barrier
+
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._calls = CallQueue(patience_s, self._wake, self.status)
+        self._ids = itertools.count(1)
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+        # The rest belongs to the thread.
+        self._copy: Copy[R] = Copy()
+        self._transport: Transport | None = None
+        self._session: Session[R] | None = None
+        self._framer = Framer()
+        self._sent: dict[int, Call] = {}
+        self._problems: dict[Remote, str] = {}
+        self._remote = self._remotes[0]
+        self._next_remote = 0
+        self._round_answered = False
+        self._paused_until_ms = 0
+        self._fsm = ovs.reconnect.Reconnect(_now_ms())
+        self._fsm.set_quiet(True)
+        self._fsm.set_backoff(*_BACKOFF_MS)
+
+    # --- for any thread ----------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to connect; a second call does nothing."""
+        if self._thread is None and not self._stopping:
+            self._calls.closed_since = time.monotonic()
+            self._thread = threading.Thread(target=self._run, name="northbound", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the session and the thread, for good; who waits for a reply is told so.
+
+        Returns when the thread has ended, or after `timeout_s`.
+        """
+        self._stopping = True
+        self._calls.end()
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        if self._thread is None or not self._thread.is_alive():
+            self._wake_sender.close()
+            self._wake_receiver.close()
+
+    @property
+    def replica(self) -> R | None:
+        """The newest replica, None before the first complete load.
+
+        It is current while `ready`. A later session may put another one in its
+        place; it is never emptied and filled again.
+        """
+        return self._copy.replica
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a session with a usable server, which the replica follows."""
+        return self._calls.is_open
+
+    def wait_ready(self, deadline: float) -> None:
+        """Return as soon as `ready`.
+
+        Raises NotReady when the deadline passes, or at once when the database
+        has been away for longer than `patience_s`.
+        """
+        self._calls.wait_open(deadline)
+
+    def transact(self, operations: Sequence[Mapping[str, Any]], deadline: float) -> list[Any]:
+        """Have one transaction committed (RFC 7047 section 4.1.3) and return its results.
+
+        When it returns, or raises GuardFailed or TransactionRefused, `replica`
+        shows everything that was committed before, this transaction included.
+        Raises NotReady if certainly nothing was sent (no session, or the
+        deadline passed in the queue), OutcomeUnknown if it was sent and the
+        session broke or the deadline passed before the reply.
+        """
+        call_id = next(self._ids)
+        reply = self._calls.call(encode(operations, call_id), call_id, deadline)
+        if reply.get("error"):
+            raise refusal(reply["error"])
+        return check_reply(operations, reply.get("result"))
+
+    def barrier(self, deadline: float) -> None:
+        """Return when `replica` shows everything that was committed before the call.
+
+        Raises as transact() does; whatever it raises, nothing was changed.
+        """
+        if not self._write_barrier:
+            self.transact([], deadline)
+            return
+        mutations = [
+            ["external_ids", "delete", ["set", [_BARRIER_KEY]]],
+            ["external_ids", "insert", ["map", [[_BARRIER_KEY, str(uuid.uuid4())]]]],
+        ]
+        write = {"op": "mutate", "table": NB_GLOBAL, "where": [], "mutations": mutations}
+        if self.transact([write], deadline)[0].get("count") == 0:
+            # No row, hence no write. ovn-northd creates the row.
+            raise NotReady(f"{NB_GLOBAL} is empty, is ovn-northd running?")
+
+    def status(self) -> str:
+        """Return the state, and the last trouble with each server, for people to read."""
+        if self.ready:
+            return f"connected to {self._remote}"
+        if self._stopping:
+            return "stopped"
+        problems = [f"{remote}: {reason}" for remote, reason in list(self._problems.items())]
+        return f"{DATABASE} is not available: " + ("; ".join(problems) or "connecting")
+
+    def _wake(self) -> None:
+        # Full: the thread is awake anyway. Closed: it has ended.
+        with contextlib.suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    # --- the thread --------------------------------------------------------
+
+    def _run(self) -> None:
+        self._fsm.enable(_now_ms())
+        self._hurry()
+        while not self._stopping:
+            try:
+                self._step()
+            except SessionOver as error:
+                self._leave(str(error), answered=error.elsewhere)
+            except (OSError, ProxyError) as error:
+                self._leave(_reason(error))
+            except Exception as error:
+                _log.exception("northbound: unexpected, everything will be loaded anew")
+                self._copy.forget()
+                self._leave(f"unexpected: {error!r}")
+        self._close("the connection was stopped")
+
+    def _step(self) -> None:
+        """Do what is due, wait for something to happen, and handle it."""
+        now = _now_ms()
+        action = self._fsm.run(now) if now >= self._paused_until_ms else None
+        if action == ovs.reconnect.CONNECT:
+            self._connect(now)
+        elif action == ovs.reconnect.DISCONNECT:
+            raise SessionOver("does not answer")
+        elif action == ovs.reconnect.PROBE and self._transport is not None:
+            self._transport.send(ECHO)
+        readable = self._wait()
+        if self._transport is None:
+            return
+        if self._session is None:
+            self._establish(self._transport)
+            return
+        if readable:
+            self._read(self._transport, self._session)
+        self._fsm.receive_attempted(_now_ms())
+        self._write(self._transport, self._session)
+
+    def _connect(self, now: int) -> None:
+        several = len(self._remotes) > 1
+        self._remote = self._remotes[self._next_remote]
+        self._next_remote = (self._next_remote + 1) % len(self._remotes)
+        self._fsm.set_probe_interval(_GREETING_PROBE_MS if several else self._probe_interval_ms)
+        self._fsm.connecting(now)
+        self._transport = Transport(self._remote, self._tls, self._wake)
+        self._establish(self._transport)
+
+    def _establish(self, transport: Transport) -> None:
+        if transport.advance():
+            self._fsm.connected(_now_ms())
+            self._framer = Framer()
+            self._session = Session(self._copy, self._make_replica, self._replied)
+            self._write(transport, self._session)
+
+    def _wait(self) -> bool:
+        """Wait for the socket, another thread or the next deadline; true if there is input."""
+        now = _now_ms()
+        timeout_ms = self._fsm.timeout(now)
+        if now < self._paused_until_ms:
+            timeout_ms = max(timeout_ms or 0, self._paused_until_ms - now)
+        wake_fd, transport_fd = self._wake_receiver.fileno(), -1
+        poll = select.poll()
+        poll.register(wake_fd, select.POLLIN)
+        if self._transport is not None:
+            transport_fd = self._transport.fileno()
+            if transport_fd >= 0:
+                poll.register(transport_fd, self._transport.events(bool(self._calls)))
+        ready = dict(poll.poll(timeout_ms))
+        if wake_fd in ready:
+            # Before the queue is taken: after it, a wake-up that came between would be lost.
+            with contextlib.suppress(BlockingIOError):
+                self._wake_receiver.recv(4096)
+        return transport_fd in ready
+
+    def _read(self, transport: Transport, session: Session[R]) -> None:
+        for data in transport.receive():
+            self._fsm.activity(_now_ms())
+            for message in self._framer.feed(data):
+                session.handle(message)
+                if session.greeted and not self.ready:
+                    # A server may need a while to compose a big reply.
+                    self._fsm.set_probe_interval(self._probe_interval_ms)
+                    if session.synced:
+                        self._become_ready()
+
+    def _become_ready(self) -> None:
+        _log.info("northbound: in sync with %s", self._remote)
+        self._problems.clear()
+        self._hurry()
+        self._calls.open()
+
+    def _write(self, transport: Transport, session: Session[R]) -> None:
+        for message in session.outgoing:
+            transport.send(message)
+        session.outgoing.clear()
+        if transport.flush() and self._calls:
+            for call in self._calls.take():
+                self._sent[call.id] = call
+                transport.send(call.payload)
+            transport.flush()
+
+    def _replied(self, call_id: Any, message: Mapping[str, Any]) -> None:
+        call = self._sent.pop(call_id, None)
+        if call is not None:
+            call.succeed(message)
+        elif call_id != "echo":
+            raise ProtocolError(f"a reply to a request that was not sent: id {call_id!r:.40}")
+
+    # --- leaving a server --------------------------------------------------
+
+    def _hurry(self) -> None:
+        """Have the next failures followed by quick tries: a restart is soon over."""
+        rounds = _BACKOFF_MS[0] // _PAUSE_MS
+        self._fsm.set_backoff_free_tries(rounds * len(self._remotes) + 1)
+
+    def _leave(self, reason: str, answered: bool = False) -> None:
+        """End the session or the try, and settle when the next remote is tried.
+
+        `answered`: the server works, so the right one is likely to be found soon.
+        """
+        if self.ready or self._problems.get(self._remote) != reason:
+            _log.warning("northbound: %s: %s", self._remote, reason)
+        self._problems[self._remote] = reason
+        self._close(reason)
+        now = _now_ms()
+        self._round_answered |= answered
+        if self._next_remote == 0:
+            if self._round_answered:
+                self._fsm.set_backoff_free_tries(len(self._remotes) + 1)
+            hurry = time.monotonic() - self._calls.closed_since < _HURRY_S
+            self._paused_until_ms = now + (_PAUSE_MS if hurry else _LONG_PAUSE_MS)
+            self._round_answered = False
+        self._fsm.disconnected(now, 0)
+
+    def _close(self, reason: str) -> None:
+        self._calls.close(f"{self._remote}: {reason}")
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = self._session = None
+        sent, self._sent = self._sent, {}
+        for call in sent.values():
+            call.fail(OutcomeUnknown(f"{self._remote}: {reason}"))
+
+
+def _reason(error: Exception) -> str:
+    """Return the telling part of an error's text."""
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's own
+        return str(getattr(error, "verify_message", "") or error.reason or error)
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+
+
+def _now_ms() -> int:
+    return int(time.monotonic() * 1000)

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our keys in the `external_ids` of Northbound rows.
+
+Pure. A row without any of them belongs to another manager: it is never listed,
+changed or deleted. The first group of each table is what ovirt-provider-ovn
+writes too, so that a site can change over in place and go back.
+"""
+
+PREFIX = "ovirt_"
+
+# Logical_Switch: a network
+NETWORK_NAME = "ovirt_network_name"
+NETWORK_PORT_SECURITY = "ovirt_port_security"  # "True" or "False"
+NETWORK_MTU = "mtu"  # absent: nobody asked for one
+NETWORK_SHARED = "ovirt_shared"
+NETWORK_EXTERNAL = "ovirt_router_external"
+
+# Logical_Switch_Port: a port; LOCALNET_NIC_NAME marks the one of a physical network
+NIC_NAME = "ovirt_nic_name"
+DEVICE_ID = "ovirt_device_id"
+DEVICE_OWNER = "ovirt_device_owner"
+SECURITY_GROUPS = "ovirt_security_groups"
+LOCALNET_NIC_NAME = "localnet_port"
+HOST_ID = "ovirt_binding_host_id"
+VNIC_TYPE = "ovirt_binding_vnic_type"
+BINDING_PROFILE = "ovirt_binding_profile"  # JSON object
+ADDRESS_PAIRS = "ovirt_allowed_address_pairs"  # JSON list of {ip_address, mac_address}
+EXTRA_DHCP_OPTS = "ovirt_extra_dhcp_opts"  # JSON list of {opt_name, opt_value, ip_version}
+
+# DHCP_Options: a subnet
+SUBNET_NAME = "ovirt_name"
+SUBNET_NETWORK = "ovirt_network_id"
+SUBNET_IP_VERSION = "ip_version"  # "4" or "6"
+SUBNET_GATEWAY_ROUTER = "gateway_router"
+SUBNET_V6_GATEWAY = "router"  # DHCPv6 has no such option
+SUBNET_V6_DNS = "dns_server"  # read only: we keep the servers in the DHCPv6 option
+SUBNET_V6_MTU = "mtu"
+SUBNET_ADDRESS_MODE = "ovirt_ipv6_address_mode"  # with "_" where the API has "-"
+SUBNET_RA_MODE = "ovirt_ipv6_ra_mode"
+SUBNET_DHCP = "ovirt_enable_dhcp"  # absent: on
+SUBNET_POOLS = "ovirt_allocation_pools"  # "START-END START-END"; absent: the default pool
+SUBNET_ROUTES = "ovirt_host_routes"  # JSON list of {destination, nexthop}
+
+# DHCP_Options: the options of one port that differ from its subnet's
+PORT_OF_OPTIONS = "ovirt_port_id"
+SUBNET_OF_OPTIONS = "ovirt_subnet_id"
+
+# Any of them
+DESCRIPTION = "ovirt_description"
+ADMIN_STATE = "ovirt_admin_state_up"
+CREATED_AT = "ovirt_created_at"
+UPDATED_AT = "ovirt_updated_at"
+REVISION = "ovirt_revision_number"
+TAGS = "ovirt_tags"  # JSON list of strings
+
+# NB_Global: one counter for each network (or physical network), the guard of what
+# is unique there (see docs/architecture.md, "Addresses")
+SEQUENCE = "ovirt_sequence_"

@@ -1,0 +1,294 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The disposable copy of the Northbound tables in memory, with its indexes.
+
+Owns the rows and the lock. One thread (the connection's) changes it, a whole
+transaction at a time; readers hold `lock` while they look. Knows rows, no REST
+objects and no sockets. It is updated in place: at 100,000 ports, a copy for each
+update would cost more than everything else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+from . import keys, schema
+from .addresses import addressing, ip_number
+from .rows import ROWS, DhcpOptions, NbGlobal, RouterPort, Row, Switch, SwitchPort
+from .usage import Usage
+from .values import patch
+
+log = logging.getLogger(__name__)
+
+RowUpdates = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+class _Indexed(NamedTuple):
+    """What the indexes hold of one port, so that it can be taken out again."""
+
+    name: str
+    usage: Usage | None
+    macs: tuple[str, ...]
+    numbers: tuple[tuple[int, int], ...]
+    device_id: str | None
+    router_port: str
+
+
+class _IndexedDhcp:
+    """Where a row of DHCP_Options stands in the indexes; `cidr` for subnets only."""
+
+    __slots__ = ("cidr", "index", "owner")
+
+    def __init__(
+        self, index: dict[str, dict[str, DhcpOptions]], owner: str, cidr: str | None
+    ) -> None:
+        self.index = index
+        self.owner = owner
+        self.cidr = cidr
+
+    def same(self, other: _IndexedDhcp | None) -> bool:
+        """Say whether both stand at the same place with the same CIDR."""
+        return other is not None and (self.owner, self.cidr) == (other.owner, other.cidr)
+
+
+class Replica:
+    """Tables by uuid, and the look-ups that readers need."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.tables: dict[str, dict[str, Row]] = {table: {} for table in schema.TABLES}
+        self.switches = cast("dict[str, Switch]", self.tables[schema.SWITCH])
+        self.ports = cast("dict[str, SwitchPort]", self.tables[schema.PORT])
+        self.dhcp = cast("dict[str, DhcpOptions]", self.tables[schema.DHCP])
+        self.router_ports = cast("dict[str, RouterPort]", self.tables[schema.ROUTER_PORT])
+        self.ports_by_name: dict[str, SwitchPort] = {}
+        self.ports_by_device: dict[str, dict[str, SwitchPort]] = {}
+        self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
+        self.localnet_by_switch: dict[str, SwitchPort] = {}
+        self.options_by_port: dict[str, dict[str, DhcpOptions]] = {}
+        self._indexed_dhcp: dict[str, _IndexedDhcp] = {}
+        self._router_port_by_name: dict[str, RouterPort] = {}
+        self._behind_router_port: dict[str, SwitchPort] = {}
+        self._parent: dict[str, str] = {}
+
+    @property
+    def nb_global(self) -> NbGlobal | None:
+        """The row of NB_Global; None on a database that ovn-northd has not initialised."""
+        return next(iter(cast("dict[str, NbGlobal]", self.tables[schema.NB_GLOBAL]).values()), None)
+
+    def router_port_of(self, port: SwitchPort) -> RouterPort | None:
+        """Return the router's side of a port of type "router"; None if there is none."""
+        return self._router_port_by_name.get(port.options.get("router-port", ""))
+
+    # --- filled by the connection -----------------------------------------
+
+    def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
+        """Take one row of the initial dump; nothing can be looked up before `loaded`."""
+        self.tables[table][uuid] = ROWS[table](uuid, row)
+
+    def loaded(self) -> None:
+        """Build the indexes, after the last row of the dump."""
+        with self.lock:
+            parents = {port: row.uuid for row in self.switches.values() for port in row.ports}
+            self._reindex(self.tables, {}, parents)
+
+    def apply(self, updates: RowUpdates) -> None:
+        """Apply one transaction in <table-updates2> form, all of it or (on a bug) none seen."""
+        with self.lock:
+            changed: dict[str, dict[str, Row]] = {}
+            deleted: dict[str, dict[str, Row]] = {}
+            parents: dict[str, str | None] = {}
+            for table, rows in updates.items():
+                for uuid, update in rows.items():
+                    self._apply_row(table, uuid, update, changed, deleted, parents)
+            self._reindex(changed, deleted, parents)
+
+    def _apply_row(
+        self,
+        table: str,
+        uuid: str,
+        update: Mapping[str, Any],
+        changed: dict[str, dict[str, Row]],
+        deleted: dict[str, dict[str, Row]],
+        parents: dict[str, str | None],
+    ) -> None:
+        rows = self.tables[table]
+        if "modify" in update:
+            row = rows[uuid]
+            for column, difference in update["modify"].items():
+                kind = schema.TABLES[table][column]
+                if kind is schema.Kind.MEMBERS:
+                    self._note_members(uuid, row, column, difference, parents)
+                setattr(row, column, patch(kind, getattr(row, column), difference))
+            changed.setdefault(table, {})[uuid] = row
+        elif "delete" in update:
+            row = rows.pop(uuid)
+            deleted.setdefault(table, {})[uuid] = row
+            if isinstance(row, Switch):
+                for port in row.ports:
+                    parents.setdefault(port, None)
+        else:
+            row = ROWS[table](uuid, update.get("insert") or update.get("initial") or {})
+            rows[uuid] = row
+            changed.setdefault(table, {})[uuid] = row
+            if isinstance(row, Switch):
+                parents.update(dict.fromkeys(row.ports, uuid))
+
+    @staticmethod
+    def _note_members(
+        uuid: str, row: Row, column: str, difference: Any, parents: dict[str, str | None]
+    ) -> None:
+        """Note which ports a switch gains or loses (a port may move in one transaction)."""
+        before = getattr(row, column)
+        for port in patch(schema.Kind.SET, (), difference):
+            if port not in before:
+                parents[port] = uuid
+            else:
+                parents.setdefault(port, None)
+
+    # --- indexes ----------------------------------------------------------
+
+    def _reindex(
+        self,
+        changed: Mapping[str, Mapping[str, Row]],
+        deleted: Mapping[str, Mapping[str, Row]],
+        parents: Mapping[str, str | None],
+    ) -> None:
+        for switch in cast("Iterable[Switch]", changed.get(schema.SWITCH, {}).values()):
+            if not hasattr(switch, "usage"):
+                switch.usage = Usage()
+                switch.rendered = None
+        touched = dict(cast("Mapping[str, SwitchPort]", changed.get(schema.PORT, {})))
+        for uuid, parent in parents.items():
+            if parent is None:
+                self._parent.pop(uuid, None)
+            else:
+                self._parent[uuid] = parent
+            if uuid in self.ports:
+                touched[uuid] = self.ports[uuid]
+        self._reindex_router_ports(changed, deleted, touched)
+        self._reindex_dhcp([*deleted.get(schema.DHCP, {}), *changed.get(schema.DHCP, {})])
+        # All out before any is put in: a name or an address may change hands.
+        for port in cast("Iterable[SwitchPort]", deleted.get(schema.PORT, {}).values()):
+            self._take_out(port)
+        for port in touched.values():
+            self._take_out(port)
+        for port in touched.values():
+            self._put_in(port)
+
+    def _reindex_router_ports(
+        self,
+        changed: Mapping[str, Mapping[str, Row]],
+        deleted: Mapping[str, Mapping[str, Row]],
+        touched: dict[str, SwitchPort],
+    ) -> None:
+        """Index router ports by name, and mark the switch ports behind changed ones."""
+        gone = cast("Iterable[RouterPort]", deleted.get(schema.ROUTER_PORT, {}).values())
+        new = cast("Iterable[RouterPort]", changed.get(schema.ROUTER_PORT, {}).values())
+        for row in gone:
+            self._router_port_by_name.pop(row.name, None)
+        for row in new:
+            self._router_port_by_name[row.name] = row
+        for row in (*gone, *new):
+            port = self._behind_router_port.get(row.name)
+            if port is not None and port.uuid in self.ports:
+                touched[port.uuid] = port
+
+    def _reindex_dhcp(self, uuids: Iterable[str]) -> None:
+        """Index subnets by network, and port options by port.
+
+        A subnet that appears, goes or changes its CIDR changes which subnet the
+        network's ports name for their addresses.
+        """
+        for uuid in uuids:
+            before = self._indexed_dhcp.pop(uuid, None)
+            if before is not None:
+                rows = before.index[before.owner]
+                del rows[uuid]
+                if not rows:
+                    del before.index[before.owner]
+            row = self.dhcp.get(uuid)
+            after = self._owner_of(row) if row is not None else None
+            if after is not None and row is not None:
+                after.index.setdefault(after.owner, {})[uuid] = row
+                self._indexed_dhcp[uuid] = after
+            if before is not None and before.same(after):
+                continue
+            for entry in (before, after):
+                if entry is not None and entry.cidr is not None:
+                    self._forget_rendered(entry.owner)
+
+    def _owner_of(self, row: DhcpOptions) -> _IndexedDhcp | None:
+        network = row.external_ids.get(keys.SUBNET_NETWORK)
+        if network:
+            return _IndexedDhcp(self.subnets_by_network, network, row.cidr)
+        port = row.external_ids.get(keys.PORT_OF_OPTIONS)
+        return _IndexedDhcp(self.options_by_port, port, None) if port else None
+
+    def _forget_rendered(self, network: str) -> None:
+        switch = self.switches.get(network)
+        if switch is None:
+            return
+        switch.rendered = None
+        for uuid in switch.ports:
+            port = self.ports.get(uuid)
+            if port is not None:
+                port.rendered = None
+
+    def _take_out(self, port: SwitchPort) -> None:
+        indexed = getattr(port, "indexed", None)
+        if indexed is None:
+            return
+        port.indexed = None
+        if self.ports_by_name.get(indexed.name) is port:
+            del self.ports_by_name[indexed.name]
+        if indexed.device_id:
+            devices = self.ports_by_device.get(indexed.device_id, {})
+            devices.pop(port.uuid, None)
+            if not devices:
+                self.ports_by_device.pop(indexed.device_id, None)
+        if indexed.usage is not None:
+            for mac in indexed.macs:
+                indexed.usage.discard_mac(mac)
+            for version, number in indexed.numbers:
+                indexed.usage.of(version).discard(number)
+        if self._behind_router_port.get(indexed.router_port) is port:
+            del self._behind_router_port[indexed.router_port]
+        if self.localnet_by_switch.get(port.switch or "") is port:
+            del self.localnet_by_switch[port.switch or ""]
+        switch = self.switches.get(port.switch or "")
+        if switch is not None:
+            switch.rendered = None
+        if port.uuid not in self.ports:
+            self._parent.pop(port.uuid, None)
+
+    def _put_in(self, port: SwitchPort) -> None:
+        port.rendered = None
+        port.switch = self._parent.get(port.uuid)
+        switch = self.switches.get(port.switch or "")
+        self.ports_by_name[port.name] = port
+        device_id = port.external_ids.get(keys.DEVICE_ID)
+        if device_id:
+            self.ports_by_device.setdefault(device_id, {})[port.uuid] = port
+        router_port = port.options.get("router-port", "") if port.type == "router" else ""
+        if router_port:
+            self._behind_router_port[router_port] = port
+        macs: tuple[str, ...] = ()
+        numbers: tuple[tuple[int, int], ...] = ()
+        usage = None
+        if switch is not None:
+            switch.rendered = None
+            usage = switch.usage
+            if port.type == "localnet":
+                self.localnet_by_switch[switch.uuid] = port
+            found = addressing(port, self.router_port_of(port) if router_port else None)
+            macs = (found.mac,) if found.mac else ()
+            numbers = tuple(filter(None, map(ip_number, found.ips)))
+            for mac in macs:
+                usage.add_mac(mac)
+            for version, number in numbers:
+                usage.of(version).add(number)
+        port.indexed = _Indexed(port.name, usage, macs, numbers, device_id, router_port)

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rows of the monitored tables as small objects.
+
+Pure. A column is an attribute, in the form that `schema.Kind` says. Readers
+treat rows as immutable (`copy` makes a changed one); only the replica updates
+its own in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from . import schema
+from .usage import Usage
+from .values import decode
+
+RowT = TypeVar("RowT", bound="Row")
+
+
+class Row:
+    """One row: its `uuid` and the columns named by `schema.TABLES`."""
+
+    __slots__ = ("uuid",)
+    table: ClassVar[str]
+
+    uuid: str
+
+    def __init__(self, uuid: str, columns: Mapping[str, Any]) -> None:
+        """Take columns in OVSDB notation, as a monitor update gives them."""
+        self.uuid = uuid
+        get = columns.get
+        for column, kind in schema.TABLES[self.table].items():
+            setattr(self, column, decode(kind, get(column)))
+
+    @classmethod
+    def new(cls: type[RowT], uuid: str, **columns: Any) -> RowT:
+        """Return a row with these Python values, and defaults for all other columns."""
+        return cls(uuid, {}).copy(**columns)
+
+    def copy(self: RowT, **columns: Any) -> RowT:
+        """Return a copy with some columns replaced."""
+        twin = type(self).__new__(type(self))
+        twin.uuid = self.uuid
+        for column in schema.TABLES[self.table]:
+            setattr(twin, column, columns[column] if column in columns else getattr(self, column))
+        return twin
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns that do not hold their default, as Python values."""
+        pairs = ((column, getattr(self, column)) for column in schema.TABLES[self.table])
+        return {column: value for column, value in pairs if value not in _DEFAULTS}
+
+    def difference(self: RowT, other: RowT) -> dict[str, Any]:
+        """Return the columns of `other` that hold something else than ours."""
+        return {
+            column: getattr(other, column)
+            for column in schema.TABLES[self.table]
+            if getattr(self, column) != getattr(other, column)
+        }
+
+    def __repr__(self) -> str:
+        return f"<{self.table} {self.uuid} {self.columns()}>"
+
+
+_DEFAULTS: tuple[Any, ...] = ("", None, (), {}, set())
+
+
+class NbGlobal(Row):
+    """The one row of NB_Global."""
+
+    __slots__ = ("external_ids",)
+    table = schema.NB_GLOBAL
+
+    external_ids: Mapping[str, str]
+
+
+class Switch(Row):
+    """A logical switch.
+
+    Beside the columns, for rows of the replica: `usage`, the addresses taken on it;
+    `rendered`, as in `SwitchPort`, for the answer about all its ports.
+    """
+
+    __slots__ = ("external_ids", "name", "other_config", "ports", "rendered", "usage")
+    table = schema.SWITCH
+
+    name: str
+    ports: set[str]
+    other_config: Mapping[str, str]
+    external_ids: Mapping[str, str]
+    rendered: bytes | None
+    usage: Usage
+
+
+class SwitchPort(Row):
+    """A logical switch port.
+
+    Beside the columns, for rows of the replica: `switch`, the parent's uuid or
+    None; `rendered`, room for a reader's answer about this port, which the replica
+    empties (None) whenever something changes that the answer can rest on;
+    `indexed`, what the replica's indexes hold of it.
+    """
+
+    __slots__ = (
+        "addresses",
+        "dhcpv4_options",
+        "dhcpv6_options",
+        "dynamic_addresses",
+        "enabled",
+        "external_ids",
+        "indexed",
+        "name",
+        "options",
+        "port_security",
+        "rendered",
+        "switch",
+        "tag",
+        "tag_request",
+        "type",
+        "up",
+    )
+    table = schema.PORT
+
+    name: str
+    type: str
+    addresses: tuple[str, ...]
+    dynamic_addresses: str | None
+    port_security: tuple[str, ...]
+    enabled: bool | None
+    up: bool | None
+    tag: int | None
+    tag_request: int | None
+    options: Mapping[str, str]
+    external_ids: Mapping[str, str]
+    dhcpv4_options: str | None
+    dhcpv6_options: str | None
+    switch: str | None
+    rendered: bytes | None
+    indexed: Any
+
+
+class DhcpOptions(Row):
+    """A row of DHCP_Options: a subnet, or the options of one port."""
+
+    __slots__ = ("cidr", "external_ids", "options")
+    table = schema.DHCP
+
+    cidr: str
+    options: Mapping[str, str]
+    external_ids: Mapping[str, str]
+
+
+class RouterPort(Row):
+    """A logical router port."""
+
+    __slots__ = ("mac", "name", "networks")
+    table = schema.ROUTER_PORT
+
+    name: str
+    mac: str
+    networks: tuple[str, ...]
+
+
+ROWS: Mapping[str, type[Row]] = {
+    row.table: row for row in (NbGlobal, Switch, SwitchPort, DhcpOptions, RouterPort)
+}

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The part of the Northbound schema that we use (ovn-nb(5)), as constants.
+
+Pure. `TABLES` says which columns the replica holds and how a value of each is
+shaped; `OPTIONAL` which of them an older server may lack. The `ovirt_*` names
+are our keys in `external_ids`: those of existing sites first, ours after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+DATABASE = "OVN_Northbound"
+
+
+class Kind(Enum):
+    """How a column's OVSDB value (RFC 7047 section 5.1) looks in Python."""
+
+    SCALAR = "exactly one value; a uuid is its text"
+    OPTIONAL = "one value or None"
+    SET = "a tuple"
+    MEMBERS = "a set that is updated in place; for columns with very many elements"
+    MAP = "a dict"
+
+
+NB_GLOBAL = "NB_Global"
+SWITCH = "Logical_Switch"
+PORT = "Logical_Switch_Port"
+DHCP = "DHCP_Options"
+ROUTER_PORT = "Logical_Router_Port"
+
+TABLES: Mapping[str, Mapping[str, Kind]] = {
+    NB_GLOBAL: {"external_ids": Kind.MAP},
+    SWITCH: {
+        "name": Kind.SCALAR,
+        "ports": Kind.MEMBERS,
+        "other_config": Kind.MAP,
+        "external_ids": Kind.MAP,
+    },
+    PORT: {
+        "name": Kind.SCALAR,
+        "type": Kind.SCALAR,
+        "addresses": Kind.SET,
+        "dynamic_addresses": Kind.OPTIONAL,
+        "port_security": Kind.SET,
+        "enabled": Kind.OPTIONAL,
+        "up": Kind.OPTIONAL,
+        "tag": Kind.OPTIONAL,
+        "tag_request": Kind.OPTIONAL,
+        "options": Kind.MAP,
+        "external_ids": Kind.MAP,
+        "dhcpv4_options": Kind.OPTIONAL,
+        "dhcpv6_options": Kind.OPTIONAL,
+    },
+    DHCP: {"cidr": Kind.SCALAR, "options": Kind.MAP, "external_ids": Kind.MAP},
+    ROUTER_PORT: {"name": Kind.SCALAR, "mac": Kind.SCALAR, "networks": Kind.SET},
+}
+
+# Columns whose values are the uuids of other rows. (table, column)
+REFERENCES = frozenset({(SWITCH, "ports"), (PORT, "dhcpv4_options"), (PORT, "dhcpv6_options")})
+
+# Columns that the proxy can do without: it asks for them only where the
+# server's schema has them. (table, column)
+OPTIONAL = frozenset({(PORT, "tag_request"), (PORT, "dynamic_addresses")})

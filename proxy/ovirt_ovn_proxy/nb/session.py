@@ -1,0 +1,299 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The protocol of one session with a Northbound server, from greeting to updates.
+
+Pure: messages in, messages out, no socket, no clock, no thread. A session
+first watches the server's own `_Server` database on the same connection (is
+this the leader of the cluster, is it connected?), then learns which columns
+the schema has, then monitors them. Messages are handled strictly in their
+order on the wire: that a reply comes after all updates that were committed
+before it is what the barrier rests on (ovsdb-server sends a session's pending
+updates before any reply).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..errors import NorthboundError, UnsupportedSchema
+from .dump import Dump
+from .framing import ProtocolError
+from .reply import refusal
+from .schema import DATABASE, OPTIONAL, TABLES
+
+SERVER_DATABASE = "_Server"
+_SERVER_COLUMNS = ["name", "model", "connected", "leader", "cid", "index"]
+_NO_TXN = "00000000-0000-0000-0000-000000000000"
+# Smaller messages are decoded in one call, which is faster and soon done.
+_BIG_MESSAGE_CHARS = 64 * 1024
+
+ECHO = b'{"method":"echo","params":[],"id":"echo"}'
+
+Row = Mapping[str, Any]
+Columns = Mapping[str, "list[str]"]
+# <table-updates2> of ovsdb-server(7): {table: {uuid: {"insert" | "modify" | "delete": row}}}
+TableUpdates = Mapping[str, Mapping[str, Mapping[str, Row]]]
+
+
+class SessionOver(NorthboundError):
+    """This server is of no use (any more); the message says why.
+
+    `elsewhere`: the server works, but another one (or this one later, after
+    an election) is the one to use.
+    """
+
+    def __init__(self, reason: str, elsewhere: bool = False) -> None:
+        super().__init__(reason)
+        self.elsewhere = elsewhere
+
+
+class ReplicaLoader(Protocol):
+    """What a session fills. Only the thread of the session calls it."""
+
+    def load(self, table: str, uuid: str, row: Row) -> None:
+        """Take a row of the initial content; columns with default values are left out."""
+
+    def loaded(self) -> None:
+        """All rows are there."""
+
+    def apply(self, updates: TableUpdates) -> None:
+        """Take one committed transaction, as a whole."""
+
+
+R = TypeVar("R", bound=ReplicaLoader)
+
+
+@dataclass
+class Copy(Generic[R]):
+    """The newest complete replica, with what a later session needs to go on from it."""
+
+    replica: R | None = None
+    last_txn_id: str | None = None
+    columns: Columns | None = None
+    cluster_id: str | None = None
+    log_index: int = 0
+
+    def forget(self) -> None:
+        """Make the next session load everything anew."""
+        self.last_txn_id = None
+
+
+class Session(Generic[R]):
+    """Talks to one server.
+
+    Put each message that arrives into handle(), and send what `outgoing`
+    gathers. `on_reply(id, message)` gets the replies to requests that are not
+    the session's own. handle() raises SessionOver when this server is not to be
+    used, UnsupportedSchema, or ProtocolError; anything else is a bug, after
+    which `copy` must not be resumed.
+    """
+
+    def __init__(
+        self,
+        copy: Copy[R],
+        make_replica: Callable[[], R],
+        on_reply: Callable[[Any, Mapping[str, Any]], None],
+    ) -> None:
+        self.outgoing: list[bytes] = []
+        self.greeted = False  # the server said that it is the one to use
+        self.synced = False  # the copy is complete and current
+        self._copy = copy
+        self._make_replica = make_replica
+        self._on_reply = on_reply
+        self._databases: dict[str, dict[str, Any]] = {}
+        self._greeting = self._greet()
+        self._awaited = ""
+        self._request(next(self._greeting))
+
+    def handle(self, message: bytes) -> None:
+        """Take one message from the server."""
+        dump_awaited = self._awaited.startswith("monitor_cond")
+        body = None
+        try:
+            text = message.decode()
+            # Before the reply there are no updates, and no other reply is due.
+            if not dump_awaited or len(text) <= _BIG_MESSAGE_CHARS:
+                body = json.loads(text)
+        except ValueError as error:
+            raise ProtocolError(f"not a JSON-RPC message: {error}") from error
+        if body is None:
+            self._go_on(Dump(text))
+        elif body.get("method") is not None:
+            self._notification(body["method"], body)
+        elif self._awaited and body.get("id") == self._awaited:
+            self._go_on(Dump(text) if dump_awaited else body)
+        else:
+            self._on_reply(body.get("id"), body)
+
+    # --- greeting ----------------------------------------------------------
+
+    def _request(self, request: tuple[str, list[Any]]) -> None:
+        # One request at a time: its method serves as id.
+        self._awaited, params = request
+        message = {"method": self._awaited, "params": params, "id": self._awaited}
+        self.outgoing.append(json.dumps(message).encode())
+
+    def _go_on(self, reply: Any) -> None:
+        try:
+            self._request(self._greeting.send(reply))
+        except StopIteration:
+            self._awaited = ""
+
+    def _greet(self) -> Generator[tuple[str, list[Any]], Any, None]:
+        # Without this the server would close the session when a database changes
+        # its state, instead of telling (ovsdb-server(7) section 4.1.17).
+        yield "set_db_change_aware", [True]
+        tables: Mapping[str, Any] = {"Database": [{"columns": _SERVER_COLUMNS}]}
+        dump = yield "monitor_cond", [SERVER_DATABASE, SERVER_DATABASE, tables]
+        for _, uuid, change in dump:
+            self._database_changed(uuid, change)
+        _check_error(dump.error)
+        self._check_role()
+        self.greeted = True
+
+        reply = yield "get_schema", [DATABASE]
+        _check_error(reply.get("error"))
+        columns = choose_columns(reply["result"])
+        tables = {table: [{"columns": names}] for table, names in columns.items()}
+        known = self._copy.last_txn_id if columns == self._copy.columns else None
+        dump = yield "monitor_cond_since", [DATABASE, DATABASE, tables, known or _NO_TXN]
+        if not dump.found and not self._load(dump, columns):
+            # A server without transaction ids.
+            dump = yield "monitor_cond", [DATABASE, DATABASE, tables]
+            if not self._load(dump, columns):
+                raise SessionOver(f"monitor refused: {dump.error}")
+        elif dump.found:
+            self._resume(dump)
+        self.synced = True
+
+    def _load(self, dump: Dump, columns: Columns) -> bool:
+        """Fill a new replica and put it in the place of the old one; false if refused."""
+        replica = self._make_replica()
+        with _no_garbage_collection():
+            for table, uuid, change in dump:
+                replica.load(table, uuid, change["initial"])
+            if "unknown method" in str(dump.error):
+                return False
+            _check_error(dump.error)
+            replica.loaded()
+        self._copy.replica = replica
+        self._copy.columns = columns
+        self._copy.last_txn_id = dump.last_txn_id
+        return True
+
+    def _resume(self, dump: Dump) -> None:
+        """Bring the replica from an earlier session up to date."""
+        updates: dict[str, dict[str, Mapping[str, Row]]] = {}
+        for table, uuid, change in dump:
+            updates.setdefault(table, {})[uuid] = change
+        _check_error(dump.error)
+        self._apply(updates, dump.last_txn_id)
+
+    # --- notifications -----------------------------------------------------
+
+    def _notification(self, method: str, body: Mapping[str, Any]) -> None:
+        params = body.get("params")
+        if method == "echo":
+            reply = {"result": params, "error": None, "id": body.get("id")}
+            self.outgoing.append(json.dumps(reply).encode())
+        elif method in ("update2", "update3"):
+            if not isinstance(params, list) or len(params) < 2:
+                raise ProtocolError(f"{method} with params {params!r:.100}")
+            if params[0] == DATABASE:
+                self._apply(params[-1], params[1] if method == "update3" else None)
+            elif params[0] == SERVER_DATABASE:
+                for rows in params[-1].values():
+                    for uuid, change in rows.items():
+                        self._database_changed(uuid, change)
+                self._check_role()
+        elif method == "monitor_canceled":
+            self._copy.forget()
+            raise SessionOver("the server took the database away or converted it")
+        elif method == "update":
+            raise ProtocolError("an update in a form that was not asked for")
+        # Anything else is news of a kind that this client did not ask for.
+
+    def _apply(self, updates: TableUpdates, txn_id: str | None) -> None:
+        copy = self._copy
+        if copy.replica is None:
+            raise ProtocolError("an update before the reply to the monitor request")
+        copy.last_txn_id = None  # nothing to resume if this raises
+        copy.replica.apply(updates)
+        copy.last_txn_id = txn_id
+
+    # --- the server's own state --------------------------------------------
+
+    def _database_changed(self, uuid: str, change: Mapping[str, Row]) -> None:
+        if "delete" in change:
+            self._databases.pop(uuid, None)
+        else:
+            # Each column holds at most one value, so "modify" carries it whole.
+            for row in change.values():
+                self._databases.setdefault(uuid, {}).update(row)
+
+    def _check_role(self) -> None:
+        """Raise SessionOver unless this server answers for the newest committed state."""
+        rows = (row for row in self._databases.values() if row.get("name") == DATABASE)
+        row = next(rows, None)
+        if row is None:
+            raise SessionOver(f"has no database {DATABASE}")
+        model = row.get("model", "standalone")
+        if model == "relay":
+            # It answers reads from its own copy, which may be any age.
+            raise SessionOver("is a relay; name the servers of the cluster instead")
+        if model != "clustered":
+            return
+        if not row.get("connected"):
+            raise SessionOver("is not connected to its cluster", elsewhere=True)
+        if not row.get("leader"):
+            raise SessionOver("is not the leader of its cluster", elsewhere=True)
+        self._check_index(row)
+
+    def _check_index(self, row: Row) -> None:
+        """Refuse a former leader that does not know yet, by the length of its log."""
+        cluster_id, index = row.get("cid"), row.get("index")
+        if not isinstance(index, int):
+            return
+        if cluster_id != self._copy.cluster_id:
+            self._copy.cluster_id = cluster_id
+        elif index < self._copy.log_index:
+            raise SessionOver("lags behind what another server has shown", elsewhere=True)
+        self._copy.log_index = index
+
+
+def choose_columns(schema: Any) -> dict[str, list[str]]:
+    """Return the columns to monitor, by table: ours, without OPTIONAL ones that the server lacks.
+
+    `schema` is a <database-schema> (RFC 7047 section 3.2). Raises
+    UnsupportedSchema that lists what is missing.
+    """
+    tables = schema["tables"]
+    wanted = [(table, column) for table, columns in TABLES.items() for column in columns]
+    present = [key for key in wanted if key[1] in tables.get(key[0], {}).get("columns", {})]
+    missing = set(wanted) - set(present) - OPTIONAL
+    if missing:
+        names = ", ".join(sorted(".".join(key) for key in missing))
+        raise UnsupportedSchema(f"schema {schema.get('version')} of {DATABASE} lacks {names}")
+    return {table: [key[1] for key in present if key[0] == table] for table in TABLES}
+
+
+def _check_error(error: Any) -> None:
+    if error:
+        raise SessionOver(f"refuses: {refusal(error)}")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from walking over a replica that only grows."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

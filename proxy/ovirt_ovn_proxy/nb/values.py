@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""OVSDB notation of values (RFC 7047 section 5.1) to Python and back.
+
+Pure. `decode` reads a column of a monitor update, `patch` applies the
+difference form of `<table-updates2>` (ovsdb-server(7) section 4.1.14), `encode`
+writes a column of an operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from sys import intern
+from typing import Any
+
+from .schema import REFERENCES, TABLES, Kind
+
+# What a column holds when an update leaves it out. Shared, hence never mutated.
+_NO_ENTRIES: dict[str, str] = {}
+DEFAULTS: Mapping[Kind, Any] = {
+    Kind.SCALAR: "",
+    Kind.OPTIONAL: None,
+    Kind.SET: (),
+    Kind.MAP: _NO_ENTRIES,
+}
+
+
+def decode(kind: Kind, value: Any) -> Any:
+    """Return the Python form of one column's OVSDB value.
+
+    A missing column (None) gives the kind's default: "", None, (), {} or a new set.
+    """
+    if value is None:
+        return set() if kind is Kind.MEMBERS else DEFAULTS[kind]
+    if kind is Kind.MAP:
+        # The keys are the same few words in every row: one object for each.
+        return {intern(key): item for key, item in value[1]}
+    if kind is Kind.SET:
+        return tuple(_elements(value))
+    if kind is Kind.MEMBERS:
+        return set(_elements(value))
+    if isinstance(value, list):
+        if value[0] == "uuid":
+            return value[1]
+        return _atom(value[1][0]) if value[1] else None
+    return value
+
+
+def patch(kind: Kind, old: Any, difference: Any) -> Any:
+    """Return `old` with the difference of a "modify" update applied.
+
+    Sets toggle the listed elements; of a map, an equal pair is removed and any
+    other pair is set; single values are replaced. Only `MEMBERS` changes in place.
+    """
+    if kind is Kind.MAP:
+        new = dict(old)
+        for key, item in difference[1]:
+            if new.get(key) == item:
+                del new[key]
+            else:
+                new[intern(key)] = item
+        return new
+    if kind is Kind.SET:
+        toggled = tuple(_elements(difference))
+        kept = tuple(element for element in old if element not in toggled)
+        return kept + tuple(element for element in toggled if element not in old)
+    if kind is Kind.MEMBERS:
+        old.symmetric_difference_update(_elements(difference))
+        return old
+    return decode(kind, difference)
+
+
+def encode(table: str, column: str, value: Any) -> Any:
+    """Return the OVSDB notation of a Python value of this column."""
+    kind = TABLES[table][column]
+    is_reference = (table, column) in REFERENCES
+    if kind is Kind.MAP:
+        return ["map", sorted([key, item] for key, item in value.items())]
+    if kind is Kind.SCALAR:
+        return value
+    if kind is Kind.OPTIONAL:
+        value = () if value is None else (value,)
+    return encode_set(value, is_reference)
+
+
+def encode_set(elements: Iterable[Any], is_reference: bool) -> Any:
+    """Return a set in OVSDB notation; uuids of rows are marked as such."""
+    if is_reference:
+        return ["set", [["uuid", element] for element in elements]]
+    return ["set", list(elements)]
+
+
+def _elements(value: Any) -> Iterable[Any]:
+    """Yield the atoms of a set, which RFC 7047 writes bare when there is one."""
+    if isinstance(value, list) and value[0] == "set":
+        return [_atom(element) for element in value[1]]
+    return (_atom(value),)
+
+
+def _atom(value: Any) -> Any:
+    return value[1] if isinstance(value, list) else value

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The read-only face of the replica that planners and encoders receive.
+
+Pure: looks up, never changes, never blocks. Valid only while the caller holds
+the replica's lock. Shows our rows only; rows of other managers are invisible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import keys
+from .addresses import Addressing, addressing
+from .replica import Replica
+from .rows import DhcpOptions, NbGlobal, Row, Switch, SwitchPort
+
+
+def is_ours(row: Switch) -> bool:
+    """Say whether a switch is a network of ours."""
+    return any(key.startswith(keys.PREFIX) for key in row.external_ids)
+
+
+def is_port(row: SwitchPort) -> bool:
+    """Say whether a switch port is a REST port: ours, and not a physical network's."""
+    return row.type != "localnet" and keys.NIC_NAME in row.external_ids
+
+
+class View:
+    """Look-ups by the identifiers that REST objects have."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def row(self, table: str, uuid: str) -> Row | None:
+        """Return any monitored row."""
+        return self._replica.tables[table].get(uuid)
+
+    # networks
+
+    def networks(self) -> Iterator[Switch]:
+        """Yield the switches that are networks."""
+        return filter(is_ours, self._replica.switches.values())
+
+    def network(self, network_id: str) -> Switch | None:
+        """Return the switch of a network."""
+        row = self._replica.switches.get(network_id)
+        return row if row is not None and is_ours(row) else None
+
+    def localnet(self, switch: Switch) -> SwitchPort | None:
+        """Return the port that joins a network to its physical network."""
+        return self._replica.localnet_by_switch.get(switch.uuid)
+
+    # ports
+
+    def switch_ports(self, switch: Switch) -> Iterator[SwitchPort]:
+        """Yield every port of a switch, those of other managers too."""
+        ports = self._replica.ports
+        return (ports[uuid] for uuid in switch.ports if uuid in ports)
+
+    def ports(self) -> Iterator[SwitchPort]:
+        """Yield the rows that are REST ports."""
+        for switch in self.networks():
+            yield from self.ports_of(switch)
+
+    def ports_of(self, switch: Switch) -> Iterator[SwitchPort]:
+        """Yield the REST ports of one network."""
+        return filter(is_port, self.switch_ports(switch))
+
+    def port(self, port_id: str) -> SwitchPort | None:
+        """Return the row of a REST port."""
+        row = self._replica.ports_by_name.get(port_id)
+        if row is None or not is_port(row) or self.network(row.switch or "") is None:
+            return None
+        return row
+
+    def ports_of_device(self, device_id: str) -> Iterator[SwitchPort]:
+        """Yield the REST ports with this device_id."""
+        for row in self._replica.ports_by_device.get(device_id, {}).values():
+            if self.port(row.name) is row:
+                yield row
+
+    def addressing(self, port: SwitchPort) -> Addressing:
+        """Return the MAC and the addresses of a port."""
+        return addressing(port, self._replica.router_port_of(port))
+
+    def options_of(self, port_id: str) -> list[DhcpOptions]:
+        """Return the DHCP rows that belong to one port alone."""
+        return list(self._replica.options_by_port.get(port_id, {}).values())
+
+    # subnets
+
+    def subnets(self) -> Iterator[DhcpOptions]:
+        """Yield the rows that are subnets of networks of ours."""
+        for network_id in self._replica.subnets_by_network:
+            if self.network(network_id) is not None:
+                yield from self.subnets_of(network_id)
+
+    def subnets_of(self, network_id: str) -> list[DhcpOptions]:
+        """Return the subnets of a network, oldest first."""
+        rows = self._replica.subnets_by_network.get(network_id, {}).values()
+        return sorted(rows, key=lambda row: (row.external_ids.get(keys.CREATED_AT, ""), row.uuid))
+
+    def subnet(self, subnet_id: str) -> DhcpOptions | None:
+        """Return the row of a subnet."""
+        row = self._replica.dhcp.get(subnet_id)
+        network_id = row.external_ids.get(keys.SUBNET_NETWORK) if row is not None else None
+        return row if network_id and self.network(network_id) is not None else None
+
+    # guards
+
+    @property
+    def nb_global(self) -> NbGlobal | None:
+        """The row of NB_Global; None where neither ovn-northd nor `ovn-nbctl init` made it."""
+        return self._replica.nb_global

@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Address management: which MAC and which addresses a port gets.
+
+Pure. What is taken is what the view shows plus what the draft takes; that the
+view was current is for the network's counter to guard (`steps.Advance`), which
+every user of this module has to advance.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import BadRequest, Conflict, NotFound
+from ..nb.addresses import ip_number
+from ..nb.rows import Switch
+from ..wire.subnet import Subnet, eui64, host_limits, read_subnet
+from .draft import Draft
+
+
+def take_mac(draft: Draft, switch: Switch, mac: str) -> str:
+    """Take a given MAC; raises Conflict if a port of the network has it."""
+    if _is_mac_taken(draft, switch, mac):
+        raise Conflict(
+            "MacAddressInUse",
+            f"Unable to complete operation for network {switch.uuid}. "
+            f"The mac address {mac} is in use.",
+        )
+    draft.taken_macs.add((switch.uuid, mac))
+    return mac
+
+
+def make_mac(draft: Draft, switch: Switch, label: str) -> str:
+    """Take a free MAC from the locally administered ones (IEEE 802, U/L bit set).
+
+    It follows from the request's seed, so that each attempt makes the same one.
+    """
+    for attempt in range(100):
+        octets = draft.context.row_uuid(f"{label}/mac/{attempt}").replace("-", "")[:10]
+        mac = ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
+        if not _is_mac_taken(draft, switch, mac):
+            return take_mac(draft, switch, mac)
+    raise Conflict(
+        "MacAddressGenerationFailure",
+        f"Unable to generate unique mac on network {switch.uuid}.",
+    )
+
+
+class Allocator:
+    """Takes addresses for one port.
+
+    `own` are the addresses that the port has already: they count as free for it.
+    """
+
+    def __init__(self, draft: Draft, switch: Switch, mac: str, own: Iterable[str] = ()) -> None:
+        self._draft = draft
+        self._switch = switch
+        self._mac = mac
+        rows = draft.subnets_of(switch.uuid)
+        self._subnets = [subnet for subnet in map(read_subnet, rows) if subnet is not None]
+        self._own = list(own)
+        self._own_numbers = {number for number in map(ip_number, own) if number is not None}
+
+    def default(self) -> list[str]:
+        """Take one IPv4 and one IPv6 address, and one of each subnet with auto addresses."""
+        taken = []
+        for version in (4, 6):
+            subnets = [s for s in self._subnets if s.version == version and not s.is_auto]
+            if subnets:
+                taken.append(self._take_any(subnets))
+        return [*taken, *self.automatic()]
+
+    def automatic(self) -> list[str]:
+        """Take the addresses that the port makes from its MAC."""
+        return [self._take_auto(subnet) for subnet in self._subnets if subnet.is_auto]
+
+    def wanted(self, entries: Sequence[Mapping[str, str]]) -> list[str]:
+        """Take what `fixed_ips` entries name: {subnet_id?, ip_address?} each."""
+        exact = [entry for entry in entries if "ip_address" in entry]
+        taken = [self._take_given(entry) for entry in exact]
+        for entry in entries:
+            if "ip_address" in entry:
+                continue
+            if "subnet_id" not in entry:
+                raise BadRequest(
+                    "InvalidInput",
+                    "Invalid input for operation: IP allocation requires subnet_id or ip_address.",
+                )
+            subnet = self._subnet(entry["subnet_id"])
+            if subnet.is_auto:
+                taken.append(self._take_auto(subnet))
+            else:
+                taken.append(self._keep(subnet, taken) or self._take_any([subnet]))
+        automatic = [ip for ip in self.automatic() if ip not in taken]
+        return [*taken, *automatic] if taken else taken
+
+    def _take_given(self, entry: Mapping[str, str]) -> str:
+        ip = entry["ip_address"]
+        number = ip_number(ip)
+        subnet = self._subnet(entry["subnet_id"]) if "subnet_id" in entry else self._holding(ip)
+        if number is None or number[0] != subnet.version or not _is_host(subnet, number[1]):
+            raise BadRequest(
+                "InvalidIpForSubnet",
+                f"IP address {ip} is not a valid IP for the specified subnet {subnet.id}.",
+            )
+        if subnet.is_auto and ip != eui64(subnet.network, self._mac):
+            raise BadRequest(
+                "AllocationOnAutoAddressSubnet",
+                f"IPv6 address {ip} can not be directly assigned to a port on subnet {subnet.id} "
+                "as the subnet is configured for automatic addresses.",
+            )
+        self._take(ip, number)
+        return ip
+
+    def _take_auto(self, subnet: Subnet) -> str:
+        ip = eui64(subnet.network, self._mac)
+        number = ip_number(ip)
+        taken = self._draft.taken_addresses.get((self._switch.uuid, 6), set())
+        if number is not None and number[1] not in taken:
+            self._take(ip, number)
+        return ip
+
+    def _take(self, ip: str, number: tuple[int, int]) -> None:
+        version, value = number
+        taken = self._draft.taken_addresses.setdefault((self._switch.uuid, version), set())
+        in_use = value in self._used(version) and number not in self._own_numbers
+        if in_use or value in taken:
+            raise Conflict(
+                "IpAddressAlreadyAllocated",
+                f"IP address {ip} already allocated in network {self._switch.uuid}.",
+            )
+        taken.add(value)
+
+    def _take_any(self, subnets: Sequence[Subnet]) -> str:
+        """Take the lowest free address of the pools, subnet by subnet."""
+        version = subnets[0].version
+        taken = self._draft.taken_addresses.setdefault((self._switch.uuid, version), set())
+        unavailable = taken | self._excluded(version)
+        for subnet in subnets:
+            for start, end in subnet.pools:
+                first, last = ip_number(start), ip_number(end)
+                if first is None or last is None:
+                    continue
+                value = self._used(version).first_free(first[1], last[1], unavailable)
+                if value is not None:
+                    taken.add(value)
+                    return str(type(subnet.network.network_address)(value))
+        names = ", ".join(subnet.id for subnet in subnets)
+        raise Conflict(
+            "IpAddressGenerationFailure",
+            f"No more IP addresses available on network {self._switch.uuid}, subnet {names}.",
+        )
+
+    def _keep(self, subnet: Subnet, taken: Sequence[str]) -> str | None:
+        """Return an address that the port has in the subnet already, if any is left."""
+        for ip in self._own:
+            number = ip_number(ip)
+            if number is None or ip in taken or number[0] != subnet.version:
+                continue
+            if ipaddress.ip_address(ip) in subnet.network:
+                self._take(ip, number)
+                return ip
+        return None
+
+    def _subnet(self, subnet_id: str) -> Subnet:
+        for subnet in self._subnets:
+            if subnet.id == subnet_id:
+                return subnet
+        if self._draft.view.subnet(subnet_id) is None:
+            raise NotFound("SubnetNotFound", f"Subnet {subnet_id} could not be found.")
+        raise BadRequest(
+            "InvalidInput",
+            f"Invalid input for operation: Failed to create port on network {self._switch.uuid}, "
+            f"because fixed_ips included invalid subnet {subnet_id}.",
+        )
+
+    def _holding(self, ip: str) -> Subnet:
+        for subnet in self._subnets:
+            if ipaddress.ip_address(ip) in subnet.network:
+                return subnet
+        raise BadRequest(
+            "InvalidIpForNetwork",
+            f"IP address {ip} is not a valid IP for any of the subnets on the specified network.",
+        )
+
+    def _used(self, version: int) -> Any:
+        return self._switch.usage.of(version)
+
+    def _excluded(self, version: int) -> set[int]:
+        """Return what an existing switch keeps from OVN's own address management."""
+        excluded: set[int] = set()
+        for item in self._switch.other_config.get("exclude_ips", "").split():
+            start, _, end = item.partition("..")
+            first, last = ip_number(start), ip_number(end or start)
+            # More than a subnet's worth is no list of exceptions but a mistake.
+            if version == 4 and first and last and 0 <= last[1] - first[1] < 65536:
+                excluded.update(range(first[1], last[1] + 1))
+        return excluded
+
+
+def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:
+    return mac in switch.usage.macs or (switch.uuid, mac) in draft.taken_macs
+
+
+def _is_host(subnet: Subnet, value: int) -> bool:
+    first, last = int(subnet.network.network_address), int(subnet.network.broadcast_address)
+    if subnet.version == 4:
+        first, last = host_limits(subnet.network)
+    return first <= value <= last

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the planners of all resources share. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..nb import keys
+from .draft import Context
+
+
+def created(values: Mapping[str, Any], context: Context) -> dict[str, str]:
+    """Return the external_ids that every new object has."""
+    external_ids = {
+        keys.CREATED_AT: context.now,
+        keys.UPDATED_AT: context.now,
+        keys.REVISION: "1",
+    }
+    if values.get("description"):
+        external_ids[keys.DESCRIPTION] = values["description"]
+    return external_ids
+
+
+def updated(external_ids: Mapping[str, str], context: Context) -> dict[str, str]:
+    """Return the external_ids with a later revision."""
+    revision = external_ids.get(keys.REVISION, "")
+    return {
+        **external_ids,
+        keys.UPDATED_AT: context.now,
+        keys.REVISION: str(int(revision) + 1 if revision.isdecimal() else 1),
+    }
+
+
+def put(external_ids: dict[str, str], key: str, value: Any, default: Any = None) -> None:
+    """Keep a value under a key, as text; a value equal to `default` is kept by no key.
+
+    Lists and objects are kept as JSON.
+    """
+    if value == default:
+        external_ids.pop(key, None)
+    else:
+        is_text = isinstance(value, (str, bool, int))
+        external_ids[key] = str(value) if is_text else json.dumps(value, sort_keys=True)

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What OVN's DHCP servers answer: subnets, and the extra options of single ports.
+
+Pure. A port refers to its subnet's row of DHCP_Options, or, where it has options
+of its own, to a row made for it alone (ovn-nb(5), "DHCP_Options").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..config import Config
+from ..nb import keys
+from ..nb.addresses import ip_number
+from ..nb.rows import DhcpOptions, Switch, SwitchPort
+from ..wire.common import stored_json
+from ..wire.network import asked_mtu
+from ..wire.subnet import STATELESS, Subnet, range_of, read_subnet
+from .draft import Draft
+
+# Names of DHCP options as clients write them (dnsmasq's names, or numbers) ->
+# OVN's (ovn-nb(5)). A name that is not here is kept and shown, but OVN cannot send it.
+_V4_OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("1", "netmask", "subnet-mask"), "netmask"),
+    **dict.fromkeys(("3", "router"), "router"),
+    **dict.fromkeys(("6", "dns-server", "dns_server"), "dns_server"),
+    **dict.fromkeys(("7", "log-server", "log_server"), "log_server"),
+    **dict.fromkeys(("9", "lpr-server", "lpr_server"), "lpr_server"),
+    **dict.fromkeys(("12", "hostname"), "hostname"),
+    **dict.fromkeys(("15", "domain-name", "domain_name"), "domain_name"),
+    **dict.fromkeys(("16", "swap-server", "swap_server"), "swap_server"),
+    **dict.fromkeys(("19", "ip-forward-enable", "ip_forward_enable"), "ip_forward_enable"),
+    **dict.fromkeys(("21", "policy-filter", "policy_filter"), "policy_filter"),
+    **dict.fromkeys(("23", "default-ttl", "default_ttl"), "default_ttl"),
+    **dict.fromkeys(("26", "mtu", "interface-mtu"), "mtu"),
+    **dict.fromkeys(("31", "router-discovery", "router_discovery"), "router_discovery"),
+    **dict.fromkeys(("32", "router-solicitation", "router_solicitation"), "router_solicitation"),
+    **dict.fromkeys(("35", "arp-timeout", "arp_cache_timeout"), "arp_cache_timeout"),
+    **dict.fromkeys(("36", "ethernet-encap", "ethernet_encap"), "ethernet_encap"),
+    **dict.fromkeys(("37", "tcp-ttl", "tcp_ttl"), "tcp_ttl"),
+    **dict.fromkeys(("38", "tcp-keepalive", "tcp_keepalive_interval"), "tcp_keepalive_interval"),
+    **dict.fromkeys(("40", "nis-domain"), "nis_domain"),
+    **dict.fromkeys(("41", "nis-server", "nis_server"), "nis_server"),
+    **dict.fromkeys(("42", "ntp-server", "ntp_server"), "ntp_server"),
+    **dict.fromkeys(("51", "lease-time", "lease_time"), "lease_time"),
+    **dict.fromkeys(("58", "T1"), "T1"),
+    **dict.fromkeys(("59", "T2"), "T2"),
+    **dict.fromkeys(("66", "tftp-server", "tftp_server"), "tftp_server"),
+    **dict.fromkeys(("67", "bootfile-name", "bootfile_name"), "bootfile_name"),
+    **dict.fromkeys(("119", "domain-search", "domain_search_list"), "domain_search_list"),
+    **dict.fromkeys(
+        ("121", "classless-static-route", "classless_static_route"), "classless_static_route"
+    ),
+    **dict.fromkeys(("150", "server-ip-address", "tftp-server-address"), "tftp_server_address"),
+    **dict.fromkeys(("210", "path-prefix", "path_prefix"), "path_prefix"),
+    **dict.fromkeys(("252", "wpad"), "wpad"),
+}
+_V6_OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("23", "dns-server", "dns_server"), "dns_server"),
+    **dict.fromkeys(("24", "domain-search", "domain_search"), "domain_search"),
+    **dict.fromkeys(("59", "bootfile-name", "bootfile_name"), "bootfile_name"),
+}
+# ovn-northd writes values into logical flows as they are: nothing else may pass.
+_SAFE = re.compile(r"[0-9A-Za-z.:/,{} -]*")
+_QUOTED = {
+    "bootfile_name",
+    "domain_name",
+    "domain_search",
+    "domain_search_list",
+    "hostname",
+    "nis_domain",
+    "path_prefix",
+    "tftp_server",
+    "wpad",
+}
+
+
+def subnet_options(
+    subnet: Subnet, old: Mapping[str, str], mtu: int | None, config: Config
+) -> dict[str, str]:
+    """Return the options column of a subnet; what others added to `old` stays."""
+    options = dict(old)
+    if subnet.version == 6:
+        options.setdefault("server_id", config.dhcp_server_mac)
+        _set(options, "dns_server", _several(subnet.dns_nameservers))
+        _set(options, "dhcpv6_stateless", "true" if subnet.address_mode == STATELESS else None)
+        return options
+    options.setdefault("server_mac", config.dhcp_server_mac)
+    options.setdefault("lease_time", str(config.dhcp_lease_time_s))
+    # Clients renew at the server's address, so it has to be one that they can
+    # resolve: the gateway's. Without one, an address that no host has.
+    if old.get("server_id") in (None, old.get("router")):
+        options["server_id"] = subnet.gateway_ip or str(subnet.network.network_address)
+    _set(options, "router", subnet.gateway_ip)
+    _set(options, "dns_server", _several(subnet.dns_nameservers))
+    if config.dhcp_enable_mtu:
+        options["mtu"] = str(mtu or config.dhcp_mtu_bytes)
+    routes = [f"{destination},{nexthop}" for destination, nexthop in subnet.host_routes]
+    if routes and subnet.gateway_ip:
+        # Who asks for option 121 ignores the router option (RFC 3442).
+        routes.append(f"0.0.0.0/0,{subnet.gateway_ip}")
+    _set(options, "classless_static_route", "{" + ", ".join(routes) + "}" if routes else None)
+    return options
+
+
+def refresh_network(draft: Draft, switch: Switch) -> None:
+    """Plan the options of all subnets of a network anew, for its MTU changed."""
+    draft.advance(switch.uuid)
+    mtu = asked_mtu(switch)
+    for row in draft.subnets_of(switch.uuid):
+        subnet = read_subnet(row)
+        if subnet is None or subnet.version == 6:
+            continue
+        options = subnet_options(subnet, row.options, mtu, draft.context.config)
+        draft.update(row.copy(options=options))
+    refresh_ports(draft, switch, draft.view.ports_of(switch))
+
+
+def refresh_ports(draft: Draft, switch: Switch, ports: Iterable[SwitchPort]) -> None:
+    """Plan the DHCP references of ports anew, for the subnets of their network changed."""
+    subnets = draft.subnets_of(switch.uuid)
+    for port in ports:
+        if port.type == "":
+            draft.update(with_dhcp(draft, draft.current(port), subnets))
+
+
+def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> SwitchPort:
+    """Return the port with references to the rows that serve its addresses.
+
+    Plans the port's own rows of DHCP_Options as its extra options need them.
+    """
+    extra = stored_json(port.external_ids, keys.EXTRA_DHCP_OPTS, [])
+    own = {row.external_ids.get(keys.SUBNET_IP_VERSION): row for row in draft.options_of(port.name)}
+    references: dict[int, str | None] = {}
+    for version in (4, 6):
+        served = _serving(draft, port, subnets, version)
+        options = _own_options(extra, version) if served is not None else {}
+        row = own.pop(str(version), None)
+        if served is None or not options:
+            references[version] = served.uuid if served is not None else None
+            if row is not None:
+                draft.delete(row)
+            continue
+        wanted = _own_row(draft, port, served, version, options)
+        if row is None:
+            draft.insert(wanted)
+            references[version] = wanted.uuid
+        else:
+            columns = wanted.columns()
+            draft.update(row.copy(**columns))
+            references[version] = row.uuid
+    return port.copy(dhcpv4_options=references[4], dhcpv6_options=references[6])
+
+
+def _serving(
+    draft: Draft, port: SwitchPort, subnets: list[DhcpOptions], version: int
+) -> DhcpOptions | None:
+    """Return the subnet whose DHCP server is to answer the port, None for none."""
+    numbers = [ip_number(ip) for ip in draft.addressing(port).ips]
+    for row in subnets:
+        span = range_of(row)
+        subnet = read_subnet(row)
+        if span is None or subnet is None or span.version != version or not subnet.has_leases:
+            continue
+        if any(number is not None and span.holds(number) for number in numbers):
+            return row
+    return None
+
+
+def _own_row(
+    draft: Draft, port: SwitchPort, served: DhcpOptions, version: int, options: Mapping[str, str]
+) -> DhcpOptions:
+    return DhcpOptions.new(
+        draft.context.row_uuid(f"{port.name}/dhcp{version}"),
+        cidr=served.cidr,
+        options={**served.options, **options},
+        external_ids={
+            keys.PORT_OF_OPTIONS: port.name,
+            keys.SUBNET_OF_OPTIONS: served.uuid,
+            keys.SUBNET_IP_VERSION: str(version),
+        },
+    )
+
+
+def _own_options(extra: list[Any], version: int) -> dict[str, str]:
+    """Return the extra options of one IP version under OVN's names."""
+    names = _V4_OPTIONS if version == 4 else _V6_OPTIONS
+    options = {}
+    for option in extra:
+        if not isinstance(option, dict) or option.get("ip_version", 4) != version:
+            continue
+        name = names.get(str(option.get("opt_name")))
+        value = str(option.get("opt_value", "")).strip()
+        if name is None or not value:
+            continue
+        if name in _QUOTED:
+            options[name] = '"' + re.sub(r'["\\]', "", value) + '"'
+        elif _SAFE.fullmatch(value):
+            several = name.endswith("_server") and "," in value and not value.startswith("{")
+            options[name] = "{" + value + "}" if several else value
+    return options
+
+
+def _several(values: tuple[str, ...]) -> str | None:
+    if len(values) > 1:
+        return "{" + ", ".join(values) + "}"
+    return values[0] if values else None
+
+
+def _set(options: dict[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        options.pop(name, None)
+    else:
+        options[name] = value

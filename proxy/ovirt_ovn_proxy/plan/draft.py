@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A draft: the rows that a request wants, on top of the view that it was planned from.
+
+Pure. Planners read rows through the draft, so that the second object of a bulk
+request sees the first, and write the rows that they want; `finish` gives the
+plan. Reading goes to the view for everything that the draft does not touch.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, cast
+
+from ..config import Config
+from ..nb import keys
+from ..nb.addresses import Addressing
+from ..nb.ops import Operation
+from ..nb.rows import DhcpOptions, Row, RowT, Switch, SwitchPort
+from ..nb.view import View
+from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a request brings beside its values.
+
+    `request_uuid` is the seed of every id that the plan chooses, `now` the time
+    as "YYYY-MM-DDTHH:MM:SSZ"; `is_engine` tells oVirt's engine from Networking
+    API clients where their expectations differ.
+    """
+
+    config: Config
+    request_uuid: uuid.UUID
+    now: str
+    is_engine: bool = False
+
+    def row_uuid(self, label: str) -> str:
+        """Return the UUID for the row that `label` names within this request.
+
+        The same on each attempt, so that an attempt whose reply was lost can be
+        recognised, and can never be applied twice.
+        """
+        return str(uuid.uuid5(self.request_uuid, label))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request becomes: its steps, and the JSON answer once they are done.
+
+    All values in it are chosen by the planner, so the answer is known beforehand.
+    Without steps there is nothing to change.
+    """
+
+    steps: tuple[Step, ...]
+    answer: Any
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The transaction: every guard once, before the first change."""
+        guards: list[Operation] = []
+        for step in self.steps:
+            guards.extend(guard for guard in step.guards() if guard not in guards)
+        return [*guards, *chain.from_iterable(step.operations() for step in self.steps)]
+
+    def is_done(self, view: View) -> bool:
+        """Say whether all its changes are in the view."""
+        return all(step.is_done(view) for step in self.steps)
+
+
+class Draft:
+    """The wanted rows of one attempt at a request."""
+
+    def __init__(self, view: View, context: Context) -> None:
+        self.view = view
+        self.context = context
+        self._inserted: dict[str, Row] = {}
+        self._updated: dict[str, Row] = {}
+        self._deleted: dict[str, Delete] = {}
+        self._attached: dict[str, Attach] = {}
+        self._detached: dict[str, Detach] = {}
+        self._guards: list[Guard] = []
+        self._counters: dict[str, Advance] = {}
+        # What this draft takes on a network, beside what the view shows as taken.
+        self.taken_macs: set[tuple[str, str]] = set()
+        self.taken_addresses: dict[tuple[str, int], set[int]] = {}
+
+    # --- writing ----------------------------------------------------------
+
+    def insert(self, row: Row) -> None:
+        """Want a new row."""
+        self._inserted[row.uuid] = row
+
+    def insert_port(self, switch: Switch, port: SwitchPort) -> None:
+        """Want a new port on a switch."""
+        self.insert(port)
+        self._attached[port.uuid] = Attach(switch.uuid, port.uuid)
+
+    def update(self, new: Row) -> None:
+        """Want a row of the view, or of this draft, to become `new`."""
+        (self._inserted if new.uuid in self._inserted else self._updated)[new.uuid] = new
+
+    def delete(self, row: Row) -> None:
+        """Want a row of a root table to go."""
+        self._updated.pop(row.uuid, None)
+        if self._inserted.pop(row.uuid, None) is None:
+            self._deleted[row.uuid] = Delete(row.table, row.uuid)
+
+    def delete_port(self, port: SwitchPort) -> None:
+        """Want a port to go."""
+        self._updated.pop(port.uuid, None)
+        self._detached[port.uuid] = Detach(port.switch or "", port.uuid)
+
+    def rest_on(self, row: Row, column: str) -> None:
+        """Hold the plan to what this column says now."""
+        if row.uuid not in self._inserted:
+            value = getattr(row, column)
+            if isinstance(value, set):
+                value = frozenset(value)
+            self._guards.append(Guard(row.table, row.uuid, {column: value}))
+
+    def advance(self, name: str, *, is_first: bool = False, is_last: bool = False) -> None:
+        """Advance a counter, once for the whole plan."""
+        row = self.view.nb_global
+        uuid = row.uuid if row is not None else self.context.row_uuid("nb_global")
+        seen = row.external_ids if row is not None else None
+        self._counters.setdefault(name, Advance(name, uuid, seen, is_first, is_last))
+
+    # --- reading ----------------------------------------------------------
+
+    def current(self, row: RowT) -> RowT:
+        """Return the row as this draft wants it."""
+        wanted = self._updated.get(row.uuid) or self._inserted.get(row.uuid) or row
+        return cast("RowT", wanted)
+
+    def network(self, network_id: str) -> Switch | None:
+        """Return the switch of a network as this draft wants it."""
+        row = self.view.network(network_id)
+        return self.current(row) if row is not None else None
+
+    def localnet(self, switch: Switch) -> SwitchPort | None:
+        """Return the port that joins a network to its physical network."""
+        for uuid, attach in self._attached.items():
+            port = self._inserted[uuid]
+            if attach.switch_uuid == switch.uuid and isinstance(port, SwitchPort):
+                if port.type == "localnet":
+                    return port
+        row = self.view.localnet(switch)
+        return self.current(row) if row is not None and row.uuid not in self._detached else None
+
+    def addressing(self, port: SwitchPort) -> Addressing:
+        """Return the MAC and the addresses of a port as this draft wants it."""
+        return self.view.addressing(port)
+
+    def subnets_of(self, network_id: str) -> list[DhcpOptions]:
+        """Return the subnets of a network as this draft wants them, oldest first."""
+        rows = [row for row in self.view.subnets_of(network_id) if row.uuid not in self._deleted]
+        new = [
+            row
+            for row in self._inserted.values()
+            if isinstance(row, DhcpOptions)
+            and row.external_ids.get(keys.SUBNET_NETWORK) == network_id
+        ]
+        return [*map(self.current, rows), *new]
+
+    def options_of(self, port_id: str) -> list[DhcpOptions]:
+        """Return the DHCP rows that belong to one port alone, as this draft wants them."""
+        rows = [row for row in self.view.options_of(port_id) if row.uuid not in self._deleted]
+        new = [
+            row
+            for row in self._inserted.values()
+            if isinstance(row, DhcpOptions)
+            and row.external_ids.get(keys.PORT_OF_OPTIONS) == port_id
+        ]
+        return [*map(self.current, rows), *new]
+
+    def inserted_ports(self) -> Iterator[SwitchPort]:
+        """Yield the ports that this draft inserts."""
+        return (row for row in self._inserted.values() if isinstance(row, SwitchPort))
+
+    # --- the result -------------------------------------------------------
+
+    def finish(self, answer: Any) -> Plan:
+        """Return the plan; a draft that changes nothing gives one without steps."""
+        inserts = [Insert(row.table, row.uuid, row.columns()) for row in self._inserted.values()]
+        changes: list[Step] = [
+            *inserts,
+            *filter(None, map(self._difference, self._updated.values())),
+            *self._attached.values(),
+            *self._detached.values(),
+            *self._deleted.values(),
+        ]
+        if not changes:
+            return Plan((), answer)
+        return Plan((*self._guards, *self._counters.values(), *changes), answer)
+
+    def _difference(self, new: Row) -> Update | None:
+        old = self.view.row(new.table, new.uuid)
+        if old is None:
+            raise LookupError(f"{new!r} is not in the view")
+        columns = old.difference(new)
+        if not columns:
+            return None
+        seen = {column: getattr(old, column) for column in columns}
+        return Update(new.table, new.uuid, seen, columns)

@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Planners for ports: Logical_Switch_Port rows of VMs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BadRequest, Conflict, NotFound
+from ..nb import keys
+from ..nb.addresses import Addressing, is_dynamic
+from ..nb.rows import Switch, SwitchPort
+from ..wire.common import stored_json
+from ..wire.network import has_port_security as network_has_port_security
+from ..wire.network import is_up
+from ..wire.port import asked_admin_state, encode_port, has_port_security, is_router_port
+from ..wire.subnet import ranges_of
+from .addresses import Allocator, make_mac, take_mac
+from .common import created, put, updated
+from .dhcp import with_dhcp
+from .draft import Draft
+from .port_row import with_addresses, with_asked_state
+
+Values = Mapping[str, Any]
+
+# Attribute -> (key, value that needs no key)
+_KEPT = {
+    "device_id": (keys.DEVICE_ID, ""),
+    "device_owner": (keys.DEVICE_OWNER, ""),
+    "description": (keys.DESCRIPTION, ""),
+    "binding:host_id": (keys.HOST_ID, ""),
+    "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
+}
+_ADDRESS_ATTRIBUTES = {
+    "mac_address",
+    "fixed_ips",
+    "port_security_enabled",
+    "allowed_address_pairs",
+}
+
+
+def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
+    """Plan a new port; returns its JSON form. Raises NotFound for an unknown network."""
+    context = draft.context
+    switch = _network(draft, values["network_id"])
+    port_id = context.row_uuid(label)
+    given = values.get("mac_address")
+    mac = take_mac(draft, switch, given) if given else make_mac(draft, switch, label)
+    allocator = Allocator(draft, switch, mac)
+    wanted = values.get("fixed_ips")
+    ips = allocator.default() if wanted is None else allocator.wanted(wanted)
+    security = values.get("port_security_enabled")
+    if security is None:
+        security = network_has_port_security(switch, context.config)
+    pairs = _pairs(values["allowed_address_pairs"], mac)
+    _check_pairs(pairs, security)
+    external_ids = created(values, context)
+    external_ids[keys.NIC_NAME] = values["name"]
+    _put_attributes(external_ids, values)
+    put(external_ids, keys.ADDRESS_PAIRS, pairs, [])
+    put(external_ids, keys.EXTRA_DHCP_OPTS, _merged_options([], values["extra_dhcp_opts"]), [])
+    port = SwitchPort.new(port_id, name=port_id, external_ids=external_ids)
+    port = with_asked_state(port, values["admin_state_up"], is_up(switch))
+    port = with_addresses(port, mac, ips, security, pairs)
+    port = _with_host(draft, port, values["binding:host_id"])
+    port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
+    draft.insert_port(switch, port)
+    draft.advance(switch.uuid)
+    return _encode(draft, switch, port)
+
+
+def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
+    """Plan a change of a port; returns its JSON form."""
+    switch = _network(draft, port.switch or "")
+    external_ids = dict(port.external_ids)
+    if "name" in values:
+        external_ids[keys.NIC_NAME] = values["name"]
+    _put_attributes(external_ids, values)
+    wanted = port.copy(external_ids=external_ids)
+    if "admin_state_up" in values and values["admin_state_up"] != asked_admin_state(port):
+        wanted = with_asked_state(wanted, values["admin_state_up"], is_up(switch))
+    if "binding:host_id" in values:
+        wanted = _with_host(draft, wanted, values["binding:host_id"])
+    if _ADDRESS_ATTRIBUTES & set(values):
+        wanted = _readdressed(draft, switch, port, wanted, values)
+    if "extra_dhcp_opts" in values:
+        kept = stored_json(external_ids, keys.EXTRA_DHCP_OPTS, [])
+        external_ids = dict(wanted.external_ids)
+        options = _merged_options(kept, values["extra_dhcp_opts"])
+        put(external_ids, keys.EXTRA_DHCP_OPTS, options, [])
+        wanted = wanted.copy(external_ids=external_ids)
+    moved = wanted.addresses != port.addresses
+    if moved or wanted.external_ids.get(keys.EXTRA_DHCP_OPTS) != port.external_ids.get(
+        keys.EXTRA_DHCP_OPTS
+    ):
+        draft.advance(switch.uuid)
+        wanted = with_dhcp(draft, wanted, draft.subnets_of(switch.uuid))
+    if port.difference(wanted):
+        wanted = wanted.copy(external_ids=updated(wanted.external_ids, draft.context))
+    draft.update(wanted)
+    return _encode(draft, switch, wanted)
+
+
+def delete(draft: Draft, port: SwitchPort) -> None:
+    """Plan the end of a port; a router's ports go by way of the router."""
+    if is_router_port(port):
+        owner = port.external_ids.get(keys.DEVICE_OWNER, "network:router_interface")
+        raise Conflict(
+            "ServicePortInUse",
+            f"Port {port.name} cannot be deleted directly via the port API: "
+            f"has device owner {owner}.",
+        )
+    for row in draft.options_of(port.name):
+        draft.delete(row)
+    draft.delete_port(port)
+
+
+def _network(draft: Draft, network_id: str) -> Switch:
+    switch = draft.network(network_id)
+    if switch is None:
+        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
+    return switch
+
+
+def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
+    ranges = ranges_of(draft.subnets_of(switch.uuid))
+    config = draft.context.config
+    return encode_port(port, switch.uuid, draft.addressing(port), ranges, config)
+
+
+def _put_attributes(external_ids: dict[str, str], values: Values) -> None:
+    """Keep what a POST and a PUT treat alike."""
+    for name, (key, default) in _KEPT.items():
+        if name in values:
+            put(external_ids, key, values[name], default)
+    if "binding:profile" in values:
+        put(external_ids, keys.BINDING_PROFILE, values["binding:profile"] or {}, {})
+
+
+def _with_host(draft: Draft, port: SwitchPort, host: str) -> SwitchPort:
+    """Return the port with the options that its host asks for.
+
+    Without `ovs-version-2.9` none, and any that an earlier start or a migration
+    left go: a port pinned to another host would stay without network.
+    """
+    options = dict(port.options)
+    options.pop("requested-chassis", None)
+    options.pop("activation-strategy", None)
+    if draft.context.config.ovs_version_2_9 and host:
+        options["requested-chassis"] = host
+    return port.copy(options=options)
+
+
+def _readdressed(
+    draft: Draft, switch: Switch, port: SwitchPort, wanted: SwitchPort, values: Values
+) -> SwitchPort:
+    """Return the port with the addresses, pairs and port security that a PUT asks for."""
+    found = draft.addressing(port)
+    mac = values.get("mac_address", found.mac)
+    security = values.get("port_security_enabled", has_port_security(port))
+    stored = stored_json(port.external_ids, keys.ADDRESS_PAIRS, [])
+    pairs = _pairs(values.get("allowed_address_pairs", stored), mac or "")
+    if (mac, security, pairs) == (found.mac, has_port_security(port), stored) and (
+        "fixed_ips" not in values
+    ):
+        return wanted
+    if is_router_port(port):
+        raise BadRequest(
+            "BadRequest",
+            f"Bad port request: the addresses of port {port.name} belong to its router.",
+        )
+    if mac is None:
+        raise BadRequest("BadRequest", f"Bad port request: port {port.name} has no MAC address.")
+    _check_pairs(pairs, security)
+    if mac != found.mac:
+        _check_movable(draft, port)
+        take_mac(draft, switch, mac)
+    external_ids = dict(wanted.external_ids)
+    put(external_ids, keys.ADDRESS_PAIRS, pairs, [])
+    wanted = wanted.copy(external_ids=external_ids)
+    if is_dynamic(port) and "fixed_ips" not in values:
+        return _dynamic(wanted, mac, found, security)
+    allocator = Allocator(draft, switch, mac, found.ips)
+    if "fixed_ips" in values:
+        ips = allocator.wanted(values["fixed_ips"])
+    else:
+        ips = _following_mac(draft, switch, allocator, found, mac)
+    return with_addresses(wanted, mac, ips, security, pairs)
+
+
+def _following_mac(
+    draft: Draft, switch: Switch, allocator: Allocator, found: Addressing, mac: str
+) -> list[str]:
+    """Return the port's addresses; those made from its MAC change with it."""
+    if mac == found.mac or found.mac is None:
+        return list(found.ips)
+    before = Allocator(draft, switch, found.mac, found.ips).automatic()
+    kept = [ip for ip in found.ips if ip not in before]
+    return [*kept, *allocator.automatic()] if before else kept
+
+
+def _dynamic(port: SwitchPort, mac: str, found: Addressing, is_secured: bool) -> SwitchPort:
+    """Return a port whose addresses OVN chooses with another MAC: OVN keeps the address."""
+    addresses = tuple(
+        " ".join([mac, *(item for item in element.split() if item != found.mac)])
+        if "dynamic" in element
+        else element
+        for element in port.addresses
+    )
+    return port.copy(addresses=addresses, port_security=(mac,) if is_secured else ())
+
+
+def _check_movable(draft: Draft, port: SwitchPort) -> None:
+    """Refuse a new MAC for a plugged port.
+
+    Not to the engine: it gives a VM's port the MAC that the VM starts with, while
+    `up` may still tell of the VM's last run.
+    """
+    if port.up and not draft.context.is_engine:
+        raise Conflict(
+            "PortBound",
+            f"Unable to complete operation on port {port.name}, port is already bound; "
+            "its mac_address cannot change.",
+        )
+
+
+def _pairs(pairs: Any, mac: str) -> list[dict[str, str]]:
+    """Return address pairs with the MAC filled in that they leave to the port."""
+    return [{"mac_address": mac, **pair} for pair in pairs]
+
+
+def _check_pairs(pairs: list[dict[str, str]], is_secured: bool) -> None:
+    if pairs and not is_secured:
+        raise Conflict(
+            "AddressPairAndPortSecurityRequired",
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+        )
+
+
+def _merged_options(kept: list[Any], given: Any) -> list[dict[str, Any]]:
+    """Return extra DHCP options with the given ones set; a null value removes one."""
+    merged = {(option["opt_name"], option["ip_version"]): option for option in kept}
+    merged.update({(option["opt_name"], option["ip_version"]): option for option in given})
+    return [option for option in merged.values() if option.get("opt_value") is not None]

@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Steps: the changes that a plan is made of, as values.
+
+Pure. Each step knows the guards that protect what it rests on, its operations,
+and how to see in a later view that it has been done; the last is what answers
+"did my transaction commit?" after a lost reply. Steps hold values, never rows of
+the replica, which change under them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..nb import keys, ops, schema
+from ..nb.ops import Operation
+from ..nb.view import View
+
+Columns = Mapping[str, Any]
+
+
+class Step(Protocol):
+    """One change, or one condition, of a plan."""
+
+    def guards(self) -> Sequence[Operation]:
+        """Return the `wait` operations without which the step must not happen."""
+
+    def operations(self) -> Sequence[Operation]:
+        """Return the operations that change something."""
+
+    def is_done(self, view: View) -> bool:
+        """Say whether the view shows the step done; True where it changes nothing."""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Insert a row under a UUID of ours; no guard: the server refuses a second one."""
+
+    table: str
+    uuid: str
+    columns: Columns
+
+    def guards(self) -> Sequence[Operation]:
+        return ()
+
+    def operations(self) -> Sequence[Operation]:
+        return (ops.insert(self.table, self.uuid, self.columns),)
+
+    def is_done(self, view: View) -> bool:
+        return view.row(self.table, self.uuid) is not None
+
+
+@dataclass(frozen=True)
+class Update:
+    """Replace columns of a row, if they still hold what the plan saw."""
+
+    table: str
+    uuid: str
+    old: Columns
+    new: Columns
+
+    def guards(self) -> Sequence[Operation]:
+        return (ops.wait_columns(self.table, self.uuid, self.old),)
+
+    def operations(self) -> Sequence[Operation]:
+        return (ops.update(self.table, self.uuid, self.new),)
+
+    def is_done(self, view: View) -> bool:
+        row = view.row(self.table, self.uuid)
+        return row is not None and all(
+            getattr(row, column) == value for column, value in self.new.items()
+        )
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete a row of a root table; of two deletes only one succeeds."""
+
+    table: str
+    uuid: str
+
+    def guards(self) -> Sequence[Operation]:
+        return (ops.wait_exists(self.table, self.uuid),)
+
+    def operations(self) -> Sequence[Operation]:
+        return (ops.delete(self.table, self.uuid),)
+
+    def is_done(self, view: View) -> bool:
+        return view.row(self.table, self.uuid) is None
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Put a port on a switch, which must exist: a mutation of no row succeeds silently."""
+
+    switch_uuid: str
+    port_uuid: str
+
+    def guards(self) -> Sequence[Operation]:
+        return (ops.wait_exists(schema.SWITCH, self.switch_uuid),)
+
+    def operations(self) -> Sequence[Operation]:
+        return (ops.add_to_set(schema.SWITCH, self.switch_uuid, "ports", [self.port_uuid]),)
+
+    def is_done(self, view: View) -> bool:
+        return view.row(schema.PORT, self.port_uuid) is not None
+
+
+@dataclass(frozen=True)
+class Detach:
+    """Take a port off its switch, which deletes it: nothing else refers to it."""
+
+    switch_uuid: str
+    port_uuid: str
+
+    def guards(self) -> Sequence[Operation]:
+        return (ops.wait_exists(schema.PORT, self.port_uuid),)
+
+    def operations(self) -> Sequence[Operation]:
+        return (ops.remove_from_set(schema.SWITCH, self.switch_uuid, "ports", [self.port_uuid]),)
+
+    def is_done(self, view: View) -> bool:
+        return view.row(schema.PORT, self.port_uuid) is None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Hold the plan to column values that it rests on but does not change."""
+
+    table: str
+    uuid: str
+    columns: Columns
+
+    def guards(self) -> Sequence[Operation]:
+        return (ops.wait_columns(self.table, self.uuid, self.columns),)
+
+    def operations(self) -> Sequence[Operation]:
+        return ()
+
+    def is_done(self, view: View) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Advance the counter `name`: whoever planned from its old value plans again.
+
+    This is what makes addresses, MACs and VLANs unique across proxies: all that
+    take one on a network advance that network's counter. It lives among the
+    external_ids of NB_Global, whose changes ovn-northd does not look at.
+
+    `uuid` is that of the NB_Global row; `seen` its external_ids, or None where the
+    database has no such row yet. `is_first`: nobody else can know the name yet (its
+    network is new); `is_last`: it is never used again (its network goes).
+    """
+
+    name: str
+    uuid: str
+    seen: Mapping[str, str] | None
+    is_first: bool = False
+    is_last: bool = False
+
+    @property
+    def _key(self) -> str:
+        return keys.SEQUENCE + self.name
+
+    def guards(self) -> Sequence[Operation]:
+        if self.seen is None or self.is_first:
+            return ()
+        counter = self.seen.get(self._key)
+        if counter is None:
+            # OVSDB cannot ask for the absence of one key of a map.
+            return (ops.wait_columns(schema.NB_GLOBAL, self.uuid, {"external_ids": self.seen}),)
+        return (ops.wait_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, counter),)
+
+    def operations(self) -> Sequence[Operation]:
+        counter = (self.seen or {}).get(self._key, "0")
+        following = str(int(counter) + 1 if counter.isdecimal() else 1)
+        if self.seen is None:
+            # maxRows is 1: where somebody else made the row meanwhile, this is refused.
+            columns = {"external_ids": {self._key: following}}
+            return (ops.insert(schema.NB_GLOBAL, self.uuid, columns),)
+        value = None if self.is_last else following
+        return (ops.set_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, value),)
+
+    def is_done(self, view: View) -> bool:
+        # Counters move on; the steps that change something answer.
+        return True

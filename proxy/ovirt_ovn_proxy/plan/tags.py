@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Planner for the tags of any resource (extension standard-attr-tag). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import BadRequest
+from ..nb import keys
+from .common import put, updated
+from .draft import Draft
+
+MOST_TAGS = 50
+
+
+def replace_tags(draft: Draft, row: Any, tags: Sequence[str]) -> dict[str, Any]:
+    """Plan a row with exactly these tags, each once; returns the answer's JSON form."""
+    wanted = list(dict.fromkeys(tags))
+    if len(wanted) > MOST_TAGS:
+        raise BadRequest("HTTPBadRequest", f"tags has {len(wanted)} elements, at most 50 allowed.")
+    external_ids = dict(row.external_ids)
+    put(external_ids, keys.TAGS, wanted, [])
+    if external_ids != row.external_ids:
+        external_ids = updated(external_ids, draft.context)
+    draft.update(row.copy(external_ids=external_ids))
+    return {"tags": wanted}

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The REST resources: for each one its attributes, rows, JSON form and planners.
+
+Pure; the one table that joins `wire` and `plan`. A new resource is a new entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .config import Config
+from .nb import keys
+from .nb.rows import DhcpOptions, Switch, SwitchPort
+from .nb.view import View
+from .plan import network, port, subnet
+from .plan.draft import Draft
+from .wire.attributes import AttributeTable, Values
+from .wire.network import NETWORK, encode_network
+from .wire.port import PORT, encode_port
+from .wire.subnet import SUBNET, encode_subnet, ranges_of
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What the application needs to know of one kind of object.
+
+    `find` looks one up by its REST id, `candidates` yields at least the rows that
+    can pass the given filters, `identify` gives a row's REST id. `encode` returns
+    None for a row that cannot be shown. `queues` names what a change contends for,
+    from the id (None for POST) and the values.
+    """
+
+    table: AttributeTable
+    title: str
+    find: Callable[[View, str], Any]
+    candidates: Callable[[View, Mapping[str, Sequence[Any]]], Iterable[Any]]
+    identify: Callable[[Any], str]
+    encode: Callable[[Any, View, Config, bool, bool], JsonObject | None]
+    create: Callable[[Draft, Values, str], JsonObject]
+    update: Callable[[Draft, Any, Values], JsonObject]
+    delete: Callable[[Draft, Any], None]
+    queues: Callable[[View, str | None, Sequence[Values]], Iterable[str]]
+
+    @property
+    def not_found(self) -> str:
+        """The type of the error for an id that does not exist."""
+        return f"{self.title}NotFound"
+
+
+def _network_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[Switch]:
+    if "id" in equals:
+        return filter(None, map(view.network, set(equals["id"])))
+    return view.networks()
+
+
+def _encode_network(
+    row: Switch, view: View, config: Config, is_engine: bool, _in_list: bool
+) -> JsonObject:
+    return encode_network(row, view, config, is_engine)
+
+
+def _network_queues(
+    _view: View, network_id: str | None, _values: Sequence[Values]
+) -> Iterable[str]:
+    # New networks contend for physical networks only, which are rare.
+    return [network_id] if network_id else []
+
+
+def _subnet_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[DhcpOptions]:
+    if "id" in equals:
+        return filter(None, map(view.subnet, set(equals["id"])))
+    return view.subnets()
+
+
+def _encode_subnet(
+    row: DhcpOptions, _view: View, config: Config, is_engine: bool, _in_list: bool
+) -> JsonObject | None:
+    return encode_subnet(row, config, is_engine)
+
+
+def _subnet_queues(view: View, subnet_id: str | None, values: Sequence[Values]) -> Iterable[str]:
+    if subnet_id is None:
+        return [value["network_id"] for value in values]
+    row = view.subnet(subnet_id)
+    return [row.external_ids[keys.SUBNET_NETWORK]] if row is not None else []
+
+
+def _port_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[SwitchPort]:
+    if "id" in equals:
+        return filter(None, map(view.port, set(equals["id"])))
+    if "device_id" in equals and "" not in equals["device_id"]:
+        return (row for device in set(equals["device_id"]) for row in view.ports_of_device(device))
+    if "network_id" in equals:
+        switches = filter(None, map(view.network, set(equals["network_id"])))
+        return (row for switch in switches for row in view.ports_of(switch))
+    return view.ports()
+
+
+def _encode_port(
+    row: SwitchPort, view: View, config: Config, _is_engine: bool, in_list: bool
+) -> JsonObject:
+    network_id = row.switch or ""
+    ranges = ranges_of(view.subnets_of(network_id))
+    return encode_port(row, network_id, view.addressing(row), ranges, config, in_list)
+
+
+def _port_queues(view: View, port_id: str | None, values: Sequence[Values]) -> Iterable[str]:
+    if port_id is None:
+        return [value["network_id"] for value in values]
+    row = view.port(port_id)
+    return [row.switch] if row is not None and row.switch else []
+
+
+def _uuid(row: Any) -> str:
+    uuid: str = row.uuid
+    return uuid
+
+
+def _name(row: Any) -> str:
+    name: str = row.name
+    return name
+
+
+NETWORKS = Resource(
+    table=NETWORK,
+    title="Network",
+    find=View.network,
+    candidates=_network_candidates,
+    identify=_uuid,
+    encode=_encode_network,
+    create=network.create,
+    update=network.update,
+    delete=network.delete,
+    queues=_network_queues,
+)
+SUBNETS = Resource(
+    table=SUBNET,
+    title="Subnet",
+    find=View.subnet,
+    candidates=_subnet_candidates,
+    identify=_uuid,
+    encode=_encode_subnet,
+    create=subnet.create,
+    update=subnet.update,
+    delete=subnet.delete,
+    queues=_subnet_queues,
+)
+PORTS = Resource(
+    table=PORT,
+    title="Port",
+    find=View.port,
+    candidates=_port_candidates,
+    identify=_name,
+    encode=_encode_port,
+    create=port.create,
+    update=port.update,
+    delete=port.delete,
+    queues=_port_queues,
+)
+
+RESOURCES: Mapping[str, Resource] = {
+    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS)
+}

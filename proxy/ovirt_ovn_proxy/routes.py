@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Paths: which verb on which path is which action, and nothing else knows paths.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .errors import MethodNotAllowed, NotFound
+from .resources import RESOURCES, Resource
+
+VERSION = "v2.0"
+
+_COLLECTION = {"GET": "list", "POST": "create"}
+# POST on a member is an update as well.
+_MEMBER = {"GET": "show", "PUT": "update", "POST": "update", "DELETE": "delete"}
+_TAGS = {"GET": "list_tags", "PUT": "replace_tags", "DELETE": "clear_tags"}
+_TAG = {"GET": "check_tag", "PUT": "add_tag", "DELETE": "remove_tag"}
+
+# What is no resource: path below the version -> verb -> action. "*" is any text.
+_FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    (): {"GET": "show_collections"},
+    ("extensions",): {"GET": "list_extensions"},
+    ("extensions", "*"): {"GET": "show_extension"},
+    ("availability_zones",): {"GET": "list_availability_zones"},
+    ("quotas",): {"GET": "list_quotas"},
+    ("quotas", "*"): {"GET": "show_quotas"},
+    ("quotas", "*", "default"): {"GET": "show_quotas"},
+    ("quotas", "*", "details"): {"GET": "show_quota_details"},
+    ("quotas", "*", "details.json"): {"GET": "show_quota_details"},
+}
+
+
+class Route(NamedTuple):
+    """An action, and what the path names: the resource (None: none) and ids after it."""
+
+    action: str
+    resource: Resource | None
+    ids: tuple[str, ...]
+
+
+def split_path(path: str) -> list[str]:
+    """Return the segments of a path; doubled and trailing slashes and ".json" mean nothing."""
+    segments = [segment for segment in path.split("/") if segment]
+    if len(segments) > 1 and segments[-1].endswith(".json"):
+        segments[-1] = segments[-1][: -len(".json")]
+    return segments
+
+
+def match(method: str, path: str) -> Route:
+    """Return what a request asks for; raises NotFound or MethodNotAllowed."""
+    segments = split_path(path)
+    if not segments:
+        return Route(_verb({"GET": "show_versions"}, method), None, ())
+    if segments[0] == VERSION:
+        below = segments[1:]
+        if below and below[0] in RESOURCES:
+            resource = RESOURCES[below[0]]
+            verbs = _of_resource(below[1:])
+            if verbs is not None:
+                return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))
+        for template, verbs in _FIXED.items():
+            if _fits(template, below):
+                return Route(_verb(verbs, method), None, tuple(below[1:]))
+    raise NotFound("HTTPNotFound", "The resource could not be found.")
+
+
+def _of_resource(below: Sequence[str]) -> Mapping[str, str] | None:
+    if not below:
+        return _COLLECTION
+    if len(below) == 1:
+        return _MEMBER
+    if below[1] == "tags":
+        return {2: _TAGS, 3: _TAG}.get(len(below))
+    return None
+
+
+def _fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+    return len(template) == len(segments) and all(
+        wanted in ("*", segment) for wanted, segment in zip(template, segments)
+    )
+
+
+def _verb(verbs: Mapping[str, str], method: str) -> str:
+    action = verbs.get(method)
+    if action is None:
+        raise MethodNotAllowed(
+            "HTTPMethodNotAllowed", f"The method {method} is not allowed here.", list(verbs)
+        )
+    return action

@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Attribute tables: what a resource has, who may set it when, and bodies read by them.
+
+Pure. Each resource's module holds its table; this one knows how to use tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BadRequest
+from . import readers
+from .readers import Reader, shown
+
+Values = Mapping[str, Any]
+
+# Bodies nest three levels deep at the most; Python's own limit is far higher.
+_DEEPEST = 32
+
+
+class _Absent:
+    """Marks an attribute that gets no value when a POST leaves it out."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a resource.
+
+    `read` checks a value; `post` and `put` say whether the verbs may carry it,
+    `required` whether a POST must; `default` fills in for a POST without it
+    (ABSENT: nothing does). `null` says what an explicit null means: REFUSED, or
+    the value that it stands for (None itself where null is a value).
+    """
+
+    name: str
+    read: Reader
+    post: bool = True
+    put: bool = True
+    required: bool = False
+    default: Any = ABSENT
+    null: Any = ABSENT
+    is_filter: bool = False
+    is_sortable: bool = False
+
+
+REFUSED = ABSENT
+
+
+def _read_only(name: str, read: Reader, **flags: bool) -> Attribute:
+    return Attribute(name, read, post=False, put=False, **flags)
+
+
+_project = readers.text()
+
+IDENTITY = (
+    _read_only("id", readers.text(), is_filter=True, is_sortable=True),
+    Attribute("tenant_id", _project, put=False, is_filter=True, is_sortable=True),
+    Attribute("project_id", _project, put=False, is_filter=True, is_sortable=True),
+)
+STANDARD = (
+    *IDENTITY,
+    Attribute("name", readers.name, default="", is_filter=True, is_sortable=True),
+    Attribute("description", readers.text(), default="", is_filter=True),
+    _read_only("created_at", readers.text()),
+    _read_only("updated_at", readers.text()),
+    _read_only("revision_number", readers.integer(), is_filter=True),
+    _read_only("tags", readers.list_of(readers.text())),
+)
+
+
+class AttributeTable:
+    """The attributes of one resource, by name, and how to read its bodies."""
+
+    def __init__(self, name: str, collection: str, attributes: Sequence[Attribute]) -> None:
+        self.name = name
+        self.collection = collection
+        self.by_name = {attribute.name: attribute for attribute in attributes}
+
+    def read_post(self, body: bytes) -> tuple[list[Values], bool]:
+        """Return the objects that a POST asks for, and whether it was a bulk request.
+
+        Raises BadRequest for anything that is no {singular: object} or {plural: list}.
+        """
+        root = _object(body)
+        if set(root) == {self.collection}:
+            elements = root[self.collection]
+            if not isinstance(elements, list) or not elements:
+                raise BadRequest("HTTPBadRequest", f"{self.collection} must be a list of objects.")
+            return [self._created(self._unwrapped(element)) for element in elements], True
+        return [self._created(self._wrapped(root))], False
+
+    def read_put(self, body: bytes) -> Values:
+        """Return what a PUT asks for: only what it names."""
+        given = self._wrapped(_object(body))
+        for name in given:
+            attribute = self._known(name)
+            if not attribute.put:
+                raise BadRequest("HTTPBadRequest", f"Cannot update read-only attribute {name}")
+        return self._read(given)
+
+    def _created(self, given: Values) -> Values:
+        for name in given:
+            if not self._known(name).post:
+                raise BadRequest("HTTPBadRequest", f"Attribute '{name}' not allowed in POST")
+        if given.get("tenant_id", ABSENT) != given.get("project_id", ABSENT) and (
+            {"tenant_id", "project_id"} <= set(given)
+        ):
+            raise BadRequest("HTTPBadRequest", "'project_id' and 'tenant_id' do not match")
+        values = dict(self._read(given))
+        for attribute in self.by_name.values():
+            if attribute.name in values:
+                continue
+            if attribute.required:
+                raise BadRequest(
+                    "HTTPBadRequest",
+                    f"Failed to parse request. Required attribute '{attribute.name}' not specified",
+                )
+            if attribute.default is not ABSENT:
+                values[attribute.name] = attribute.default
+        return values
+
+    def _read(self, given: Values) -> Values:
+        values = {}
+        for name, value in given.items():
+            attribute = self._known(name)
+            if value is None:
+                if attribute.null is REFUSED:
+                    readers.invalid(name, value, "is not allowed here")
+                values[name] = attribute.null
+            else:
+                values[name] = attribute.read(name, value)
+        return values
+
+    def _known(self, name: str) -> Attribute:
+        attribute = self.by_name.get(name)
+        if attribute is None:
+            raise BadRequest("HTTPBadRequest", f"Unrecognized attribute(s) {shown(name)}")
+        return attribute
+
+    def _wrapped(self, root: dict[str, Any]) -> dict[str, Any]:
+        value = root.get(self.name)
+        if len(root) != 1 or not isinstance(value, dict):
+            raise BadRequest(
+                "HTTPBadRequest", f"The body must be an object with one key, {self.name!r}."
+            )
+        return value
+
+    def _unwrapped(self, element: Any) -> dict[str, Any]:
+        if isinstance(element, dict) and set(element) == {self.name}:
+            element = element[self.name]
+        if not isinstance(element, dict):
+            raise BadRequest(
+                "HTTPBadRequest", f"{shown(element)} in {self.collection} is not an object."
+            )
+        return element
+
+
+def read_json(body: bytes) -> Any:
+    """Return the JSON value of a body; raises BadRequest for anything else."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not JSON")
+
+    def parse_int(digits: str) -> int:
+        # No attribute holds more than 32 bits, and Python 3.9 takes seconds for a million digits.
+        return int(digits) if len(digits) < 20 else refuse(digits)
+
+    try:
+        value = json.loads(body, parse_constant=refuse, parse_int=parse_int)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("HTTPBadRequest", "The body is not valid JSON.") from error
+    _check_depth(value, _DEEPEST)
+    return value
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if not isinstance(value, (dict, list)):
+        return
+    if levels == 0:
+        raise BadRequest("HTTPBadRequest", "The body is nested too deeply.")
+    for element in value.values() if isinstance(value, dict) else value:
+        _check_depth(element, levels - 1)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise BadRequest("HTTPBadRequest", "The body must be a JSON object.")
+    return value

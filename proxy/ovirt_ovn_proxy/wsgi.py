@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The WSGI face of an API: request ids, error answers, one log line for each request.
+
+Wraps a function from WebOb request to response. Whatever happens inside, the
+client gets JSON and never a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from webob import Request, Response
+
+from .errors import ApiError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = "ovirt_ovn_proxy.request_id"
+
+
+class InternalError(ApiError):
+    """A defect of ours; the reason is in the log alone."""
+
+    status = 500
+
+
+class Application:
+    """A WSGI application around `handle`, which raises subclasses of ApiError."""
+
+    def __init__(self, handle: Callable[[Request], Response]) -> None:
+        self._handle = handle
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        started = time.monotonic()
+        request_id = f"req-{uuid.uuid4()}"
+        environ[REQUEST_ID] = request_id
+        request = Request(environ)
+        reason = ""
+        try:
+            response = self._handle(request)
+        except ApiError as error:
+            reason = f" {error.error_type}: {error.message}"
+            response = _error_response(error)
+        except Exception:
+            log.exception("%s failed", request_id)
+            response = _error_response(
+                InternalError("HTTPInternalServerError", "The request failed; see the log.")
+            )
+        response.headers["X-Openstack-Request-Id"] = request_id
+        log.info(
+            "%s %s %s %d %.1f ms%s",
+            request_id,
+            request.method,
+            printable_path(environ),
+            response.status_int,
+            1000 * (time.monotonic() - started),
+            # Messages quote values that clients sent: one line stays one line.
+            reason.encode("unicode_escape").decode(),
+        )
+        answer: Iterable[bytes] = response(environ, start_response)
+        return answer
+
+
+def request_id_of(request: Request) -> str:
+    """Return "req-<uuid>", made for this request by us: a client cannot choose it."""
+    request_id: str = request.environ[REQUEST_ID]
+    return request_id
+
+
+def printable_path(environ: WSGIEnvironment) -> str:
+    """Return the path for logs: quoted, without the query string."""
+    return quote(environ.get("PATH_INFO", ""), safe="/:@-._~", encoding="latin-1")[:200]
+
+
+def _error_response(error: ApiError) -> Response:
+    response = Response(
+        status=error.status, body=error.body(), content_type="application/json", charset="UTF-8"
+    )
+    response.headers.update(error.headers)
+    return response

@@ -1,0 +1,257 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real OVSDB servers and ovn-northd for tests, each a context manager.
+
+Every process is started directly, so that its pid is known and nothing but it
+is ever stopped; files are in a short temporary folder of their own (a unix
+socket's path is limited to about 100 characters) and nothing of the system's
+Open vSwitch is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+NB_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
+SB_SCHEMA = Path("/usr/share/ovn/ovn-sb.ovsschema")
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """Give a temporary folder with a short path."""
+    path = tempfile.mkdtemp(prefix="ovn", dir="/tmp")
+    try:
+        yield Path(path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+    """Poll `condition` until it is true; AssertionError after `timeout_s`."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout_s} s: {what or condition}"
+        time.sleep(0.02)
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Daemon:
+    """One process, with its output in a log file beside its data."""
+
+    def __init__(self, folder: Path, name: str, command: Sequence[str], socket: Path | None):
+        self.folder = folder
+        self.name = name
+        self.log = folder / f"{name}.out"
+        self._command = list(command)
+        self._socket = socket
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the process and wait until its socket, if it has one, accepts."""
+        environment = {
+            **os.environ,
+            "OVS_RUNDIR": str(self.folder),
+            "OVN_RUNDIR": str(self.folder),
+            "OVS_LOGDIR": str(self.folder),
+            "OVN_LOGDIR": str(self.folder),
+            "OVS_DBDIR": str(self.folder),
+            "OVN_DBDIR": str(self.folder),
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            )
+        if self._socket is not None:
+            path = self._socket
+            wait_until(lambda: self._up() and _accepts(path), what=f"{self.name} listens")
+
+    def _up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
+        return True
+
+    def signal(self, number: int) -> None:
+        """Send a signal to this process only."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it like a crash does (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in an orderly way (SIGTERM), or by force after some seconds."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        if number != signal.SIGKILL:
+            process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class OvsdbServer(Daemon):
+    """An ovsdb-server that serves one database file on a unix socket, and on `remotes` too."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        database: Path,
+        remotes: Sequence[str],
+        options: Sequence[str],
+    ):
+        self.socket = folder / f"{name}.sock"
+        self.database = database
+        self.control = folder / f"{name}.ctl"
+        command = [
+            "ovsdb-server",
+            f"--remote=punix:{self.socket}",
+            f"--unixctl={self.control}",
+            *(f"--remote={remote}" for remote in remotes),
+            *options,
+            str(database),
+        ]
+        super().__init__(folder, name, command, self.socket)
+
+    @property
+    def remote(self) -> str:
+        """Where to connect to, in OVSDB's notation."""
+        return f"unix:{self.socket}"
+
+    def appctl(self, *command: str) -> str:
+        """Run a command of ovs-appctl on this server and return what it prints."""
+        done = subprocess.run(
+            ["ovs-appctl", "-t", str(self.control), *command],
+            check=True,
+            capture_output=True,
+            timeout=10,
+        )
+        return done.stdout.decode()
+
+
+@contextlib.contextmanager
+def ovsdb_server(
+    folder: Path | None = None,
+    *,
+    schema: Path = NB_SCHEMA,
+    name: str = "nb",
+    remotes: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> Iterator[OvsdbServer]:
+    """Run a standalone server with a new, empty database.
+
+    `folder` needs a short path; None makes a temporary one. `remotes` are
+    further listeners ("ptcp:0:127.0.0.1"), `options` further arguments.
+    """
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = stack.enter_context(short_folder())
+        database = folder / f"{name}.db"
+        subprocess.run(["ovsdb-tool", "create", str(database), str(schema)], check=True)
+        server = OvsdbServer(folder, name, database, remotes, options)
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@contextlib.contextmanager
+def raft_cluster(
+    folder: Path | None = None,
+    size: int = 3,
+    *,
+    schema: Path = NB_SCHEMA,
+    database: str = "OVN_Northbound",
+) -> Iterator[list[OvsdbServer]]:
+    """Run a cluster of `size` servers on the loopback and wait until all have joined."""
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = stack.enter_context(short_folder())
+        addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(size)]
+        servers = []
+        for number, address in enumerate(addresses):
+            file = folder / f"n{number}.db"
+            if number == 0:
+                command = ["create-cluster", str(file), str(schema), address]
+            else:
+                command = ["join-cluster", str(file), database, address, addresses[0]]
+            subprocess.run(["ovsdb-tool", *command], check=True)
+            server = OvsdbServer(folder, f"n{number}", file, (), ())
+            stack.callback(server.stop)
+            server.start()
+            servers.append(server)
+            wait_until(partial(_is_member, server, database), what=f"n{number} is a member")
+        wait_until(lambda: leader_of(servers, database) is not None, what="there is a leader")
+        yield servers
+
+
+def _is_member(server: OvsdbServer, database: str) -> bool:
+    return "cluster member" in server.appctl("cluster/status", database)
+
+
+def leader_of(
+    servers: Sequence[OvsdbServer], database: str = "OVN_Northbound"
+) -> OvsdbServer | None:
+    """Return the server that calls itself leader, None if none does."""
+    for server in servers:
+        with contextlib.suppress(subprocess.SubprocessError):
+            if "Role: leader" in server.appctl("cluster/status", database):
+                return server
+    return None
+
+
+@contextlib.contextmanager
+def northd(folder: Path | None = None) -> Iterator[Mapping[str, OvsdbServer]]:
+    """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb"."""
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = stack.enter_context(short_folder())
+        nb = stack.enter_context(ovsdb_server(folder))
+        sb = stack.enter_context(ovsdb_server(folder, schema=SB_SCHEMA, name="sb"))
+        command = [
+            "ovn-northd",
+            f"--ovnnb-db={nb.remote}",
+            f"--ovnsb-db={sb.remote}",
+            f"--unixctl={folder / 'northd.ctl'}",
+        ]
+        daemon = Daemon(folder, "northd", command, None)
+        stack.callback(daemon.stop)
+        daemon.start()
+        yield {"nb": nb, "sb": sb}

@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading the reply to a monitor request row by row gives what decoding it whole would."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from ovirt_ovn_proxy.nb.dump import Dump
+from ovirt_ovn_proxy.nb.framing import ProtocolError
+
+UPDATES: dict[str, dict[str, Any]] = {
+    "Logical_Switch": {
+        "u1": {"initial": {"name": 'brace } { quote " end', "ports": ["set", []]}},
+        "u2": {"initial": {}},
+    },
+    "NB_Global": {},
+    "Logical_Switch_Port": {"u3": {"initial": {"name": "ž"}}},
+}
+ROWS = [(table, uuid, change) for table, rows in UPDATES.items() for uuid, change in rows.items()]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("order", list(itertools.permutations(["id", "result", "error"])))
+def test_members_in_any_order(order: tuple[str, ...], indent: int | None) -> None:
+    """All is found whatever the order of the reply's members and the white space."""
+    reply = {"id": 7, "result": [True, "t-1", UPDATES], "error": None}
+    dump = Dump(json.dumps({name: reply[name] for name in order}, indent=indent))
+
+    assert (dump.found, dump.last_txn_id) == (True, "t-1")
+    assert list(dump) == ROWS
+    assert (dump.request_id, dump.error) == (7, None)
+
+
+def test_monitor_cond() -> None:
+    """A reply without transaction id is read too."""
+    dump = Dump(json.dumps({"result": UPDATES, "error": None, "id": "m"}))
+
+    assert (dump.found, dump.last_txn_id) == (False, None)
+    assert list(dump) == ROWS
+    assert dump.request_id == "m"
+
+
+@pytest.mark.parametrize("result", [{}, [False, "0", {}]])
+def test_empty_database(result: Any) -> None:
+    """An empty database is a reply without rows, and no error."""
+    dump = Dump(json.dumps({"result": result, "error": None, "id": 1}))
+
+    assert list(dump) == []
+    assert dump.error is None
+    assert dump.request_id == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"id": 1, "error": "unknown method"},
+        {"result": None, "id": 1, "error": "unknown method"},
+        {"error": "unknown method", "result": None, "id": 1},
+    ],
+)
+def test_error(reply: dict[str, Any]) -> None:
+    """A refusal has no rows and tells its error."""
+    dump = Dump(json.dumps(reply))
+
+    assert list(dump) == []
+    assert (dump.error, dump.request_id) == ("unknown method", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"id":1}',
+        '{"id":1,"result":null,"error":null}',
+        '{"id":1,"result":[false,"0",7],"error":null}',
+        '{"id":1,"result":[false],"error":null}',
+        '{"id":1,"result":{"T":{"u":{"initial":{}}}',
+        '{"id":1,"result":{"T":{"u":}}}',
+        '{"id":1,"result":{"T":[]}}',
+        '{"id" 1}',
+    ],
+)
+def test_garbage(text: str) -> None:
+    """What is no reply is refused, never taken for an empty database."""
+    with pytest.raises(ProtocolError):
+        list(Dump(text))
