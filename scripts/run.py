@@ -15,7 +15,6 @@ import ipaddress
 import json
 import os
 import select
-import shlex
 import signal
 import socket
 import sys
@@ -144,14 +143,14 @@ def write_config(folder: Folder, addresses: Addresses) -> Path:
     return path
 
 
-def start_proxy(folder: Folder, command: list[str], config: Path) -> Child:
+def start_proxy(folder: Folder, config: Path) -> Child:
     environment = dict(os.environ)
     paths = [str(ROOT / "proxy"), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return Child(
         folder,
         "proxy",
-        [*command, "serve", "--config-file", str(config)],
+        [sys.executable, "-m", "ovirt_ovn_proxy", "serve", "--config-file", str(config)],
         environment,
         log_to_file=False,
     )
@@ -220,7 +219,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run(folder: Folder, addresses: Addresses, proxy_command: list[str]) -> None:
+def run(folder: Folder, addresses: Addresses) -> None:
     """Start, watch, and stop again; return when the user asked for it, else raise Failure."""
     signals = Signals()
     stop_leftovers(folder, ["proxy", "northd", "sb", "nb"], say)
@@ -231,7 +230,7 @@ def run(folder: Folder, addresses: Addresses, proxy_command: list[str]) -> None:
     proxy = None
     try:
         central.start()
-        proxy = start_proxy(folder, proxy_command, write_config(folder, addresses))
+        proxy = start_proxy(folder, write_config(folder, addresses))
         wait_until_ready(proxy, addresses, signals)
         say(first_commands(folder, addresses))
         while True:
@@ -262,12 +261,6 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--network-port", type=port, default=9696)
     parser.add_argument("--identity-port", type=port, default=35357)
-    parser.add_argument(
-        "--proxy-command",
-        type=shlex.split,
-        default=[sys.executable, "-m", "ovirt_ovn_proxy"],
-        help="another program than this checkout's proxy",
-    )
     return parser.parse_args()
 
 
@@ -281,7 +274,7 @@ def main() -> int:
         folder = Folder(arguments.state)
         # The lock lives as long as the descriptor: until this process ends, however it does.
         take_lock(folder, addresses)
-        run(folder, addresses, arguments.proxy_command)
+        run(folder, addresses)
     except Failure as failure:
         print(f"make run: {failure}", file=sys.stderr, flush=True)
         return 1

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ovirt_ovn_proxy import config as configuration
-from ovirt_ovn_proxy.auth.plugins import load_plugin
-from ovirt_ovn_proxy.errors import ProxyError
+from . import config as configuration
+from .auth.plugins import load_plugin
+from .errors import ProxyError
 
 VERSION = "2.0.0"
 
@@ -79,7 +79,7 @@ def _logger_file(arguments: argparse.Namespace) -> Path | None:
 
 
 def _serve(config: configuration.Config) -> int:
-    from ovirt_ovn_proxy import compose
+    from . import compose
 
     return compose.serve(config)
 
@@ -89,7 +89,7 @@ def _check_config(config: configuration.Config, online: bool) -> int:
     load_plugin(config)
     if not online:
         return 0
-    from ovirt_ovn_proxy import compose
+    from . import compose
 
     problems = compose.check_online(config)
     for problem in problems:
@@ -114,7 +114,7 @@ def _origin(setting: configuration.Setting) -> str:
 
 
 def _explain(config: configuration.Config, method: str, path: str, body: str | None) -> int:
-    from ovirt_ovn_proxy import compose
+    from . import compose
 
     print(compose.explain(config, method.upper(), path, body))
     return 0

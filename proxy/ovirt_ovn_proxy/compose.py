@@ -63,7 +63,8 @@ def make_applications(
     """Return the WSGI applications: networking and identity."""
     plugin = load_plugin(config)
     networking = NetworkingApi(config, plugin, Executor(connection))
-    return Application(networking), Application(IdentityApi(config, plugin))
+    identity = IdentityApi(config, plugin)
+    return Application(networking), Application(identity, ApiError.identity_body)
 
 
 def serve(config: Config) -> int:

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, TypeVar
 
-from ovirt_ovn_proxy import config_values as parse
-from ovirt_ovn_proxy.config_files import drop_ins, exists, read
-from ovirt_ovn_proxy.errors import ConfigError
-from ovirt_ovn_proxy.nb.remote import Remote
+from . import config_values as parse
+from .config_files import drop_ins, exists, read
+from .errors import ConfigError
+from .nb.remote import Remote
 
 DEFAULT_CONFIG_FILE = Path("/etc/ovirt-provider-ovn/ovirt-provider-ovn.conf")
 

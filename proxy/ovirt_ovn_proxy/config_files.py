@@ -10,7 +10,7 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
-from ovirt_ovn_proxy.errors import ConfigError
+from .errors import ConfigError
 
 
 def exists(path: Path) -> bool:

@@ -16,8 +16,8 @@ import re
 import ssl
 from typing import Callable
 
-from ovirt_ovn_proxy.errors import ConfigError
-from ovirt_ovn_proxy.nb.remote import Remote, parse_remotes
+from .errors import ConfigError
+from .nb.remote import Remote, parse_remotes
 
 
 def text(value: str) -> str:

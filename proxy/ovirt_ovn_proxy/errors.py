@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 
@@ -44,10 +45,16 @@ class ApiError(ProxyError):
         """Headers that belong to this answer beside the body."""
         return {}
 
-    def body(self) -> bytes:
-        """Return the Networking API error body (api-ref "Faults") as JSON bytes."""
+    def networking_body(self) -> bytes:
+        """Return the error body of the Networking API (api-ref "Faults") as JSON bytes."""
         error = {"type": self.error_type, "message": self.message, "detail": ""}
         return json.dumps({"NeutronError": error}).encode()
+
+    def identity_body(self) -> bytes:
+        """Return the error body of the Identity API as JSON bytes."""
+        title = HTTPStatus(self.status).phrase
+        error = {"code": self.status, "title": title, "message": self.message}
+        return json.dumps({"error": error}).encode()
 
 
 class BadRequest(ApiError):

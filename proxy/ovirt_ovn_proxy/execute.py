@@ -85,9 +85,7 @@ class Executor:
                 raise self._unavailable("Too many requests for the same network")
             return self._write(make_plan, comment, deadline)
 
-    def _write(
-        self, make_plan: Callable[[View], Plan], comment: str, deadline: float
-    ) -> Plan:
+    def _write(self, make_plan: Callable[[View], Plan], comment: str, deadline: float) -> Plan:
         is_current = False
         refusals = 0
         attempt = 0
@@ -143,7 +141,7 @@ class Executor:
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.001 * 2**attempt)))
 
     def _unavailable(self, reason: str = "") -> Unavailable:
-        reason = reason or f"The OVN Northbound database is not available: {self._connection.status()}"
+        reason = reason or self._connection.status()
         return Unavailable("ServiceUnavailable", f"{reason}. Try again later.")
 
 

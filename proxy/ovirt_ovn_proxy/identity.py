@@ -18,9 +18,9 @@ from typing import Any, Callable
 
 from webob import Request, Response
 
-from ovirt_ovn_proxy.auth import AuthPlugin, Token, authorize
-from ovirt_ovn_proxy.config import Config
-from ovirt_ovn_proxy.errors import BadRequest, MethodNotAllowed, NotFound
+from .auth import AuthPlugin, Token, authorize
+from .config import Config
+from .errors import BadRequest, MethodNotAllowed, NotFound
 
 # What clients are told of a token whose end nobody knows: a date they can parse.
 _NO_KNOWN_END = timedelta(days=3650)

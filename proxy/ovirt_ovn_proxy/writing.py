@@ -41,7 +41,7 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
     elif route.action == "update":
         fill = _update(resource, route.ids[0], resource.table.read_put(body))
     elif body and route.action != "replace_tags":
-        raise BadRequest("HTTPBadRequest", f"This request must have no body, not {len(body)} bytes.")
+        raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
     elif route.action == "delete":
         fill = _delete(resource, route.ids[0])
     else:

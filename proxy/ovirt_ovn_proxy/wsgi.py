@@ -34,14 +34,20 @@ class InternalError(ApiError):
 
 
 class Application:
-    """A WSGI application around `handle`, which raises subclasses of ApiError."""
+    """A WSGI application around `handle`, which raises subclasses of ApiError.
 
-    def __init__(self, handle: Callable[[Request], Response]) -> None:
+    `encode_error` gives the body that clients of this API expect of an error.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Request], Response],
+        encode_error: Callable[[ApiError], bytes] = ApiError.networking_body,
+    ) -> None:
         self._handle = handle
+        self._encode_error = encode_error
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         started = time.monotonic()
         request_id = f"req-{uuid.uuid4()}"
@@ -52,10 +58,10 @@ class Application:
             response = self._handle(request)
         except ApiError as error:
             reason = f" {error.error_type}: {error.message}"
-            response = _error_response(error)
+            response = self._error_response(error)
         except Exception:
             log.exception("%s failed", request_id)
-            response = _error_response(
+            response = self._error_response(
                 InternalError("HTTPInternalServerError", "The request failed; see the log.")
             )
         response.headers["X-Openstack-Request-Id"] = request_id
@@ -72,6 +78,14 @@ class Application:
         answer: Iterable[bytes] = response(environ, start_response)
         return answer
 
+    def _error_response(self, error: ApiError) -> Response:
+        body = self._encode_error(error)
+        response = Response(
+            status=error.status, body=body, content_type="application/json", charset="UTF-8"
+        )
+        response.headers.update(error.headers)
+        return response
+
 
 def request_id_of(request: Request) -> str:
     """Return "req-<uuid>", made for this request by us: a client cannot choose it."""
@@ -82,11 +96,3 @@ def request_id_of(request: Request) -> str:
 def printable_path(environ: WSGIEnvironment) -> str:
     """Return the path for logs: quoted, without the query string."""
     return quote(environ.get("PATH_INFO", ""), safe="/:@-._~", encoding="latin-1")[:200]
-
-
-def _error_response(error: ApiError) -> Response:
-    response = Response(
-        status=error.status, body=error.body(), content_type="application/json", charset="UTF-8"
-    )
-    response.headers.update(error.headers)
-    return response

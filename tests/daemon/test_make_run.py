@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
-import central
 import pytest
+
+import central
 
 pytestmark = pytest.mark.daemon
 
@@ -26,44 +27,11 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "scripts" / "run.py"
 DEADLINE_S = 30.0
 
-# Speaks just enough to be taken for a proxy.
-STAND_IN = """
-import configparser, json, signal, sys, threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-config = configparser.RawConfigParser()
-config.read(sys.argv[sys.argv.index("--config-file") + 1])
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.answer({"networks": []})
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer({"access": {"token": {"id": "t"}}, "network": {"name": "blue"}})
-
-    def answer(self, value):
-        body = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *words):
-        pass
-
-for key in ("neutron-port", "keystone-port"):
-    address = config["PROVIDER"]["listen-address"], config.getint("PROVIDER", key)
-    server = ThreadingHTTPServer(address, Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-signal.sigwait([signal.SIGTERM])
-"""
-
 
 class Run:
     """One `make run`, with what it prints."""
 
-    def __init__(self, state: Path, ports: tuple[int, int], *arguments: str) -> None:
+    def __init__(self, state: Path, ports: tuple[int, int]) -> None:
         self.state = state
         self.lines: list[str] = []
         self.process = subprocess.Popen(
@@ -73,7 +41,6 @@ class Run:
                 f"--state={state}",
                 f"--network-port={ports[0]}",
                 f"--identity-port={ports[1]}",
-                *arguments,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -126,12 +93,9 @@ class Site:
         self.state = folder / "state"
         self.ports = free_ports()
         self.runs: list[Run] = []
-        stand_in = folder / "stand_in.py"
-        stand_in.write_text(STAND_IN)
-        self.proxy = f"--proxy-command={sys.executable} {stand_in}"
 
-    def start(self, *arguments: str) -> Run:
-        run = Run(self.state, self.ports, self.proxy, *arguments)
+    def start(self) -> Run:
+        run = Run(self.state, self.ports)
         self.runs.append(run)
         return run
 
@@ -205,7 +169,10 @@ def test_the_commands_it_prints_work(site: Site) -> None:
     assert '"name": "blue"' in done.stdout
     show = re.search(r"^ovn-nbctl .*", run.output, re.M)
     assert show is not None
-    subprocess.run(["bash", "-ec", show.group()], check=True)
+    shown = subprocess.run(
+        ["bash", "-ec", show.group()], capture_output=True, text=True, check=True
+    )
+    assert "blue" in shown.stdout
 
 
 def test_ovn_northd_works(site: Site) -> None:
@@ -323,9 +290,13 @@ def test_a_port_in_use(site: Site) -> None:
 
 def test_a_proxy_that_does_not_start(site: Site) -> None:
     """A proxy that ends before it is ready ends the run, with the reason."""
-    run = site.start("--proxy-command=false")
+    (site.state / "conf.d").mkdir(parents=True)
+    (site.state / "conf.d" / "own.conf").write_text("[AUTH]\nauth-plugin=Nobody\n")
+
+    run = site.start()
 
     assert 1 == run.wait()
+    assert "own.conf: [AUTH] auth-plugin" in run.output
     assert "proxy ended with exit code 1 before it was ready" in run.output
     assert [] == site.processes()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ovirt_ovn_proxy.errors import Unauthorized
+from ..errors import Unauthorized
 
 
 class Identity(NamedTuple):

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Callable
 
-from ovirt_ovn_proxy.auth import AuthPlugin, Identity, Token
-from ovirt_ovn_proxy.config import Config
-from ovirt_ovn_proxy.errors import ConfigError, Unauthorized
+from ..config import Config
+from ..errors import ConfigError, Unauthorized
+from . import AuthPlugin, Identity, Token
 
 _LOG = logging.getLogger(__name__)
 

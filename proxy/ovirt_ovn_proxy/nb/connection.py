@@ -286,11 +286,16 @@ class Connection(Generic[R]):
         for message in session.outgoing:
             transport.send(message)
         session.outgoing.clear()
-        if transport.flush() and self._calls:
-            for call in self._calls.take():
-                self._sent[call.id] = call
-                transport.send(call.payload)
-            transport.flush()
+        try:
+            if transport.flush() and self._calls:
+                for call in self._calls.take():
+                    self._sent[call.id] = call
+                    transport.send(call.payload)
+                transport.flush()
+        except OSError:
+            # What the server said before it closed is worth more: replies, a TLS alert.
+            self._read(transport, session)
+            raise
 
     def _replied(self, call_id: Any, message: Mapping[str, Any]) -> None:
         call = self._sent.pop(call_id, None)

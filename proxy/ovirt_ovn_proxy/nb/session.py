@@ -152,7 +152,7 @@ class Session(Generic[R]):
         dump = yield "monitor_cond", [SERVER_DATABASE, SERVER_DATABASE, tables]
         for _, uuid, change in dump:
             self._database_changed(uuid, change)
-        _check_error(dump.error)
+        self._check_end(dump)
         self._check_role()
         self.greeted = True
 
@@ -179,7 +179,7 @@ class Session(Generic[R]):
                 replica.load(table, uuid, change["initial"])
             if "unknown method" in str(dump.error):
                 return False
-            _check_error(dump.error)
+            self._check_end(dump)
             replica.loaded()
         self._copy.replica = replica
         self._copy.columns = columns
@@ -191,8 +191,14 @@ class Session(Generic[R]):
         updates: dict[str, dict[str, Mapping[str, Row]]] = {}
         for table, uuid, change in dump:
             updates.setdefault(table, {})[uuid] = change
-        _check_error(dump.error)
+        self._check_end(dump)
         self._apply(updates, dump.last_txn_id)
+
+    def _check_end(self, dump: Dump) -> None:
+        # A long reply is read without knowing whose it is; here it has ended.
+        if dump.request_id != self._awaited:
+            raise ProtocolError(f"a reply to {dump.request_id!r:.40}, not to {self._awaited}")
+        _check_error(dump.error)
 
     # --- notifications -----------------------------------------------------
 

@@ -143,8 +143,8 @@ class Draft:
 
     def localnet(self, switch: Switch) -> SwitchPort | None:
         """Return the port that joins a network to its physical network."""
-        for uuid, attach in self._attached.items():
-            port = self._inserted[uuid]
+        for attach in self._attached.values():
+            port = self._inserted[attach.port_uuid]
             if attach.switch_uuid == switch.uuid and isinstance(port, SwitchPort):
                 if port.type == "localnet":
                     return port

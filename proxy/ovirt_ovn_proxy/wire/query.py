@@ -62,9 +62,11 @@ class Query:
         ordered = sorted(elements, key=lambda element: str(element["id"]))
         for name, is_descending in reversed(self.sort):
             ordered.sort(
-                key=lambda element: (element.get(name) is not None, element.get(name) or 0)
-                if not isinstance(element.get(name), str)
-                else (True, element[name]),
+                key=lambda element: (
+                    (element.get(name) is not None, element.get(name) or 0)
+                    if not isinstance(element.get(name), str)
+                    else (True, element[name])
+                ),
                 reverse=is_descending,
             )
         return ordered

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connections to Northbound for tests, and a stretch of wire that can be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from daemon.ovsdb import (
+    short_folder,
+)
+from ovirt_ovn_proxy.errors import (
+    NorthboundError,
+)
+from ovirt_ovn_proxy.nb.connection import Connection
+from ovirt_ovn_proxy.nb.remote import parse_remotes
+
+SWITCH = "Logical_Switch"
+
+
+class RawReplica:
+    """The rows as the server tells them."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, dict[str, Any]]] = {}
+        self.complete = False
+        self.applied = 0
+        self.raise_next: Exception | None = None
+
+    def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
+        self.tables.setdefault(table, {})[uuid] = dict(row)
+
+    def loaded(self) -> None:
+        self.complete = True
+
+    def apply(self, updates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        if self.raise_next is not None:
+            error, self.raise_next = self.raise_next, None
+            raise error
+        self.applied += 1
+        for table, rows in updates.items():
+            for row_uuid, change in rows.items():
+                for kind, row in change.items():
+                    if kind == "delete":
+                        del self.tables[table][row_uuid]
+                    else:
+                        self.tables.setdefault(table, {}).setdefault(row_uuid, {}).update(row)
+
+    def names(self) -> set[str]:
+        """The names of all switches."""
+        return {row.get("name", "") for row in dict(self.tables.get(SWITCH, {})).values()}
+
+
+def within(seconds: float) -> float:
+    """Return the deadline that is so many seconds away."""
+    return time.monotonic() + seconds
+
+
+def insert(name: str, row_uuid: str | None = None) -> dict[str, Any]:
+    """Return the operation that creates a switch."""
+    chosen = {"uuid": row_uuid} if row_uuid else {}
+    return {"op": "insert", "table": SWITCH, "row": {"name": name}, **chosen}
+
+
+@contextlib.contextmanager
+def connected(remotes: str, **options: Any) -> Iterator[Connection[RawReplica]]:
+    """Give a connection, started, and see to it that its thread really ends."""
+    connection = Connection(parse_remotes(remotes), RawReplica, **options)
+    connection.start()
+    try:
+        yield connection
+    finally:
+        connection.stop()
+
+
+@contextlib.contextmanager
+def ready(remotes: str, **options: Any) -> Iterator[Connection[RawReplica]]:
+    """Give a connection that is in sync."""
+    with connected(remotes, **options) as connection:
+        connection.wait_ready(within(5))
+        yield connection
+
+
+def shown(connection: Connection[RawReplica]) -> set[str]:
+    """Return the switches that the newest replica shows."""
+    assert connection.replica is not None
+    assert connection.replica.complete
+    return connection.replica.names()
+
+
+def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
+    """Start `action` in a thread; the returned function waits and gives result or error."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(action())
+        except NorthboundError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result() -> Any:
+        thread.join(10)
+        return outcome[0]
+
+    return result
+
+
+class Forwarder:
+    """Passes bytes on between its own socket and a server's, until it is told to stop.
+
+    `limit`: the first session ends after so many bytes from the server.
+    """
+
+    def __init__(self, target: Path, limit: int | None = None) -> None:
+        self._target = target
+        self._limit = limit
+        self._folder = contextlib.ExitStack()
+        self._path = self._folder.enter_context(short_folder()) / "f"
+        self._sockets: list[socket.socket] = []
+        self.remote = f"unix:{self._path}"
+        self.connections = 0
+
+    def __enter__(self) -> Forwarder:
+        self.mend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._folder.close()
+
+    def mend(self) -> None:
+        """Accept sessions."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._path))
+        listener.listen()
+        self._sockets = [listener]
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """End all sessions and accept no more."""
+        self._path.unlink()
+        for end in self._sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                self.connections += 1
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(self._target))
+                self._sockets += [near, far]
+                limit, self._limit = self._limit, None
+                for ends in ((near, far, None), (far, near, limit)):
+                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+        with contextlib.suppress(OSError):
+            while limit is None or limit > 0:
+                data = source.recv(65536 if limit is None else limit)
+                if not data:
+                    break
+                sink.sendall(data)
+                limit = None if limit is None else limit - len(data)
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+def in_trouble(connection: Connection[RawReplica]) -> bool:
+    """Say whether a try to connect has failed, and none succeeded since."""
+    return "connecting" not in connection.status()

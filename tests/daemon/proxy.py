@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The proxy for tests: its applications in this process, or the whole of it as a child."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from webob import Request
+
+from daemon.ovsdb import Daemon, OvsdbServer, free_port, wait_until
+from ovirt_ovn_proxy.compose import make_applications, make_connection
+from ovirt_ovn_proxy.config import Config
+from ovirt_ovn_proxy.nb.connection import Connection
+from ovirt_ovn_proxy.nb.remote import Remote
+from ovirt_ovn_proxy.nb.replica import Replica
+
+ENGINE = {"User-Agent": "Apache-HttpClient/4.5.14 (Java/11.0.20)"}
+SOURCES = Path(__file__).resolve().parents[2] / "proxy"
+
+
+class Answer(NamedTuple):
+    """What came back: status, JSON body (None: empty) and headers."""
+
+    status: int
+    json: Any
+    headers: Any
+
+
+class Api:
+    """The networking application, called without a socket."""
+
+    def __init__(self, nb: OvsdbServer, **settings: Any) -> None:
+        self.config = Config(
+            ovn_remotes=(Remote("unix", str(nb.socket)),), auth_plugin="NoAuthPlugin", **settings
+        )
+        self.connection: Connection[Replica] = make_connection(self.config)
+        self.networking, self.identity = make_applications(self.config, self.connection)
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send a request; `path` is below /v2.0 unless it starts with a slash."""
+        url = path if path.startswith("/") else f"/v2.0/{path}"
+        request = Request.blank(url, method=method, headers=headers or {})
+        if body is not None:
+            request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = request.get_response(self.networking)
+        content = response.body
+        return Answer(
+            response.status_int, json.loads(content) if content else None, response.headers
+        )
+
+    def get(self, path: str, **headers: str) -> Any:
+        """GET what has to be there; returns the JSON body."""
+        answer = self("GET", path, headers=headers)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def create(self, kind: str, headers: dict[str, str] | None = None, **values: Any) -> Any:
+        """POST one object ("network", name="red"); returns it."""
+        answer = self("POST", f"{kind}s", {kind: values}, headers)
+        assert answer.status == 201, answer
+        return answer.json[kind]
+
+    def update(self, kind: str, object_id: str, /, **values: Any) -> Any:
+        """PUT one object; returns it."""
+        answer = self("PUT", f"{kind}s/{object_id}", {kind: values})
+        assert answer.status == 200, answer
+        return answer.json[kind]
+
+    def delete(self, kind: str, object_id: str) -> None:
+        """DELETE one object that can be deleted."""
+        answer = self("DELETE", f"{kind}s/{object_id}")
+        assert answer.status == 204, answer
+
+
+@contextlib.contextmanager
+def running_api(nb: OvsdbServer, **settings: Any) -> Iterator[Api]:
+    """Give an `Api` on a Northbound server, in sync; `settings` are fields of Config."""
+    api = Api(nb, **settings)
+    api.connection.start()
+    try:
+        wait_until(lambda: api.connection.ready, what="the replica is in sync")
+        yield api
+    finally:
+        api.connection.stop()
+
+
+class ProxyProcess(Daemon):
+    """The whole service as a child process on two loopback ports."""
+
+    def __init__(self, folder: Path, remote: str, name: str = "proxy", extra: str = "") -> None:
+        self.networking_port, self.identity_port = free_port(), free_port()
+        self.networking_url = f"http://127.0.0.1:{self.networking_port}"
+        self.identity_url = f"http://127.0.0.1:{self.identity_port}"
+        file = folder / f"{name}.conf"
+        file.write_text(
+            f"[OVN REMOTE]\novn-remote={remote}\n"
+            f"[PROVIDER]\nprovider-host=127.0.0.1\nlisten-address=127.0.0.1\n"
+            f"neutron-port={self.networking_port}\nkeystone-port={self.identity_port}\n"
+            f"nova-port={self.networking_port}\n"
+            f"[AUTH]\nauth-plugin=auth.plugins.static_token:NoAuthPlugin\n{extra}"
+        )
+        # A launcher of two lines, so that the child needs nothing installed.
+        launch = (
+            f"import sys; sys.path.insert(0, {str(SOURCES)!r}); "
+            "from ovirt_ovn_proxy.cli import main; sys.exit(main())"
+        )
+        command = [sys.executable, "-c", launch, "serve", "--config-file", str(file)]
+        super().__init__(folder, name, command, None)
+
+    def wait_ready(self) -> None:
+        """Wait until lists are answered."""
+
+        def answers() -> bool:
+            code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+            url = f"{self.networking_url}/v2.0/networks"
+            return subprocess.run([*code, url], capture_output=True).stdout == b"200"
+
+        wait_until(answers, what=f"{self.name} answers")
+
+
+@contextlib.contextmanager
+def proxy_process(
+    folder: Path, remote: str, name: str = "proxy", extra: str = ""
+) -> Iterator[ProxyProcess]:
+    """Run the service on a Northbound remote; `extra` are further lines of its file."""
+    process = ProxyProcess(folder, remote, name, extra)
+    try:
+        process.start()
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()

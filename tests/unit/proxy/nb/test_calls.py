@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hand-over between request threads and the connection's thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from ovirt_ovn_proxy.errors import NotReady, OutcomeUnknown, TransactionRefused
+from ovirt_ovn_proxy.nb.calls import Call, CallQueue, encode
+
+
+class Owner:
+    """Has a queue, and counts the wake-ups."""
+
+    def __init__(self, patience_s: float = 5.0) -> None:
+        self.woken = 0
+        self.queue = CallQueue(patience_s, self._wake, lambda: "the status")
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def call(self, payload: bytes = b"p", timeout_s: float = 5.0) -> list[Any]:
+        """Call in a thread; the list gets the outcome."""
+        outcome: list[Any] = []
+
+        def run() -> None:
+            try:
+                outcome.append(self.queue.call(payload, 1, time.monotonic() + timeout_s))
+            except Exception as error:
+                outcome.append(error)
+
+        queued = len(self.queue._calls)
+        threading.Thread(target=run, daemon=True).start()
+        _until(lambda: len(self.queue._calls) > queued)
+        return outcome
+
+
+def _until(condition: Any) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_reply() -> None:
+    """A call is taken in order and gets its reply; only the first one wakes the thread."""
+    owner = Owner()
+    owner.queue.open()
+    outcomes = [owner.call(b"one"), owner.call(b"two")]
+    calls = owner.queue.take()
+
+    assert [call.payload for call in calls] == [b"one", b"two"]
+    assert owner.woken == 1
+    assert not owner.queue
+    for number, call in enumerate(calls):
+        call.succeed({"n": number})
+    _until(lambda: all(outcomes))
+    assert outcomes == [[{"n": 0}], [{"n": 1}]]
+    owner.call()
+    assert owner.woken == 2
+
+
+def test_closed() -> None:
+    """Without a session a call is refused at once, and nothing stays in the queue."""
+    owner = Owner()
+    with pytest.raises(NotReady, match="the status"):
+        owner.queue.call(b"p", 1, time.monotonic() + 5)
+    owner.queue.open()
+    outcome = owner.call()
+    owner.queue.close("lost")
+    _until(lambda: outcome)
+
+    assert isinstance(outcome[0], NotReady)
+    assert str(outcome[0]) == "lost"
+    assert owner.queue.take() == []
+
+
+def test_deadline_in_the_queue() -> None:
+    """A call whose deadline passes in the queue is taken out of it: it was not sent."""
+    owner = Owner()
+    owner.queue.open()
+    with pytest.raises(NotReady, match="before the transaction could be sent"):
+        owner.queue.call(b"p", 1, time.monotonic() + 0.05)
+    with pytest.raises(NotReady, match="deadline"):
+        owner.queue.call(b"p", 1, time.monotonic() - 1)
+
+    assert owner.queue.take() == []
+
+
+def test_deadline_after_sending() -> None:
+    """A call that was taken and got no reply is unknown; a late reply does no harm."""
+    owner = Owner()
+    owner.queue.open()
+    outcome = owner.call(timeout_s=0.1)
+    (call,) = owner.queue.take()
+    _until(lambda: outcome)
+    call.succeed({})
+
+    assert isinstance(outcome[0], OutcomeUnknown)
+
+
+def test_batch_is_limited() -> None:
+    """Not all is taken at once, so that little has to be called unknown when the session breaks."""
+    owner = Owner()
+    owner.queue.open()
+    for _ in range(5):
+        owner.call(b"x" * 30_000)
+
+    assert [len(owner.queue.take()) for _ in range(3)] == [3, 2, 0]
+
+
+def test_waiting() -> None:
+    """Who waits is let through at the opening, or stopped by deadline, patience or the end."""
+    owner = Owner(patience_s=0.2)
+    with pytest.raises(NotReady):
+        owner.queue.wait_open(time.monotonic() + 0.02)
+    start = time.monotonic()
+    with pytest.raises(NotReady):
+        owner.queue.wait_open(float("inf"))
+    assert time.monotonic() - start < 0.3
+    with pytest.raises(NotReady):
+        owner.queue.wait_open(float("inf"))
+    assert time.monotonic() - start < 0.4
+    threading.Timer(0.05, owner.queue.open).start()
+    owner.queue.closed_since = time.monotonic()
+    owner.queue.wait_open(float("inf"))
+    owner.queue.close("lost")
+    threading.Timer(0.05, owner.queue.end).start()
+    with pytest.raises(NotReady):
+        owner.queue.wait_open(float("inf"))
+
+
+def test_failed_call() -> None:
+    """A call that failed raises what it was given."""
+    call = Call(1, b"")
+    call.fail(OutcomeUnknown("lost"))
+    with pytest.raises(OutcomeUnknown, match="lost"):
+        call.wait(float("inf"))
+
+
+def test_encode() -> None:
+    """The request is what RFC 7047 section 4.1.3 says."""
+    message = json.loads(encode([{"op": "comment", "comment": "ž } {"}], 7))
+
+    assert message == {
+        "method": "transact",
+        "params": ["OVN_Northbound", {"op": "comment", "comment": "ž } {"}],
+        "id": 7,
+    }
+
+
+@pytest.mark.parametrize("value", ["\0", "a\\\0", "\\\\\0", "\ud800", float("nan"), float("inf")])
+def test_values_that_cannot_be_sent(value: Any) -> None:
+    """Values over which the server would close the session are refused."""
+    with pytest.raises(TransactionRefused):
+        encode([{"op": "comment", "comment": value}], 1)
+
+
+@pytest.mark.parametrize("value", ["\\u0000", "\\\\u0000", "\x01", "\uffff", "\U0001f40e", 1.5])
+def test_values_that_only_look_so(value: Any) -> None:
+    """Text that merely resembles an escape is sent as it is."""
+    payload = encode([{"op": "comment", "comment": value}], 1)
+
+    assert json.loads(payload)["params"][1]["comment"] == value
