@@ -43,9 +43,9 @@ def make_connection(config: Config) -> Connection[Replica]:
     tls = None
     if any(remote.method == "ssl" for remote in config.ovn_remotes):
         tls = TlsFiles(
-            key=config.ssl_key_file,
-            certificate=config.ssl_cert_file,
-            ca=config.ssl_cacert_file,
+            key=config.ssl_key_file or None,
+            certificate=config.ssl_cert_file or None,
+            ca=config.ssl_cacert_file or None,
             check_hostname=config.ovn_remote_check_hostname,
         )
     return Connection(

@@ -281,4 +281,4 @@ def test_nonsense(talk: bytes) -> None:
             assert "connecting" not in connection.status()
         for session in connections:
             session.close()
-    assert 5 < len(connections) < 20
+    assert 1 <= len(connections) <= 2

@@ -200,11 +200,15 @@ class Connection(Generic[R]):
                 self._step()
             except SessionOver as error:
                 self._leave(str(error), answered=error.elsewhere)
-            except (OSError, ProxyError) as error:
+            except OSError as error:
                 self._leave(_reason(error))
+            except ProxyError as error:
+                self._fsm.set_backoff_free_tries(0)  # this is not over soon
+                self._leave(str(error))
             except Exception as error:
                 _log.exception("northbound: unexpected, everything will be loaded anew")
                 self._copy.forget()
+                self._fsm.set_backoff_free_tries(0)
                 self._leave(f"unexpected: {error!r}")
         self._close("the connection was stopped")
 
@@ -308,7 +312,7 @@ class Connection(Generic[R]):
 
     def _hurry(self) -> None:
         """Have the next failures followed by quick tries: a restart is soon over."""
-        rounds = _BACKOFF_MS[0] // _PAUSE_MS
+        rounds = int(_HURRY_S * 1000) // _PAUSE_MS
         self._fsm.set_backoff_free_tries(rounds * len(self._remotes) + 1)
 
     def _leave(self, reason: str, answered: bool = False) -> None:
@@ -340,13 +344,13 @@ class Connection(Generic[R]):
             call.fail(OutcomeUnknown(f"{self._remote}: {reason}"))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OSError) -> str:
     """Return the telling part of an error's text."""
     if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's own
         return str(getattr(error, "verify_message", "") or error.reason or error)
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+    if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
-    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+    return error.strerror or str(error)
 
 
 def _now_ms() -> int:

@@ -26,8 +26,7 @@ _CHUNK_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024
 _READS_AT_ONCE = 16
 
-Address = Union[str, "tuple[Any, ...]"]
-Target = "tuple[socket.AddressFamily, Address]"
+Address = Union[str, tuple[Any, ...]]
 
 
 class Transport:

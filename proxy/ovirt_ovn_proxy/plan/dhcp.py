@@ -78,16 +78,30 @@ _QUOTED = {
 }
 
 
-def subnet_options(
-    subnet: Subnet, old: Mapping[str, str], mtu: int | None, config: Config
+def with_options(row: DhcpOptions, subnet: Subnet, switch: Switch, config: Config) -> DhcpOptions:
+    """Return a subnet's row with the options that its hosts get; what others added stays.
+
+    DHCPv6 knows neither router nor MTU: these stand in external_ids, where
+    ovirt-provider-ovn looks for them, and for the DNS server too.
+    """
+    mtu = str(asked_mtu(switch) or config.dhcp_mtu_bytes) if config.dhcp_enable_mtu else None
+    if subnet.version == 4:
+        return row.copy(options=_v4_options(subnet, row.options, mtu, config))
+    options = {"server_id": config.dhcp_server_mac, **row.options}
+    _set(options, "dns_server", _several(subnet.dns_nameservers))
+    _set(options, "dhcpv6_stateless", "true" if subnet.address_mode == STATELESS else None)
+    external_ids = dict(row.external_ids)
+    _set(external_ids, keys.SUBNET_V6_GATEWAY, subnet.gateway_ip)
+    _set(external_ids, keys.SUBNET_V6_DNS, next(iter(subnet.dns_nameservers), None))
+    if mtu is not None:
+        external_ids[keys.SUBNET_V6_MTU] = mtu
+    return row.copy(options=options, external_ids=external_ids)
+
+
+def _v4_options(
+    subnet: Subnet, old: Mapping[str, str], mtu: str | None, config: Config
 ) -> dict[str, str]:
-    """Return the options column of a subnet; what others added to `old` stays."""
     options = dict(old)
-    if subnet.version == 6:
-        options.setdefault("server_id", config.dhcp_server_mac)
-        _set(options, "dns_server", _several(subnet.dns_nameservers))
-        _set(options, "dhcpv6_stateless", "true" if subnet.address_mode == STATELESS else None)
-        return options
     options.setdefault("server_mac", config.dhcp_server_mac)
     options.setdefault("lease_time", str(config.dhcp_lease_time_s))
     # Clients renew at the server's address, so it has to be one that they can
@@ -96,8 +110,8 @@ def subnet_options(
         options["server_id"] = subnet.gateway_ip or str(subnet.network.network_address)
     _set(options, "router", subnet.gateway_ip)
     _set(options, "dns_server", _several(subnet.dns_nameservers))
-    if config.dhcp_enable_mtu:
-        options["mtu"] = str(mtu or config.dhcp_mtu_bytes)
+    if mtu is not None:
+        options["mtu"] = mtu
     routes = [f"{destination},{nexthop}" for destination, nexthop in subnet.host_routes]
     if routes and subnet.gateway_ip:
         # Who asks for option 121 ignores the router option (RFC 3442).
@@ -109,13 +123,10 @@ def subnet_options(
 def refresh_network(draft: Draft, switch: Switch) -> None:
     """Plan the options of all subnets of a network anew, for its MTU changed."""
     draft.advance(switch.uuid)
-    mtu = asked_mtu(switch)
     for row in draft.subnets_of(switch.uuid):
         subnet = read_subnet(row)
-        if subnet is None or subnet.version == 6:
-            continue
-        options = subnet_options(subnet, row.options, mtu, draft.context.config)
-        draft.update(row.copy(options=options))
+        if subnet is not None:
+            draft.update(with_options(row, subnet, switch, draft.context.config))
     refresh_ports(draft, switch, draft.view.ports_of(switch))
 
 

@@ -14,7 +14,6 @@ from ..nb import keys
 from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
 from ..wire.common import stored_json
-from ..wire.network import asked_mtu
 from ..wire.port import has_port_security, is_router_port
 from ..wire.subnet import (
     Subnet,
@@ -26,7 +25,7 @@ from ..wire.subnet import (
 )
 from .addresses import Allocator
 from .common import created, put, updated
-from .dhcp import refresh_ports, subnet_options
+from .dhcp import refresh_ports, with_options
 from .draft import Draft
 from .port_row import with_addresses
 from .subnet_rules import check_gateway_unused, check_new, check_subnet
@@ -190,17 +189,13 @@ def _row(draft: Draft, switch: Switch, row: DhcpOptions, subnet: Subnet) -> Dhcp
     routes = [{"destination": route[0], "nexthop": route[1]} for route in subnet.host_routes]
     put(external_ids, keys.SUBNET_ROUTES, routes, [])
     put(external_ids, keys.SUBNET_DHCP, subnet.enable_dhcp, True)
-    if subnet.version == 6:
-        put(external_ids, keys.SUBNET_V6_GATEWAY, subnet.gateway_ip)
-        for key, mode in (
-            (keys.SUBNET_ADDRESS_MODE, subnet.address_mode),
-            (keys.SUBNET_RA_MODE, subnet.ra_mode),
-        ):
-            put(external_ids, key, mode.replace("-", "_") if mode else None)
-        external_ids.pop(keys.SUBNET_V6_DNS, None)
-    config = draft.context.config
-    options = subnet_options(subnet, row.options, asked_mtu(switch), config)
-    return row.copy(cidr=str(subnet.network), options=options, external_ids=external_ids)
+    for key, mode in (
+        (keys.SUBNET_ADDRESS_MODE, subnet.address_mode),
+        (keys.SUBNET_RA_MODE, subnet.ra_mode),
+    ):
+        put(external_ids, key, mode.replace("-", "_") if mode else None)
+    row = row.copy(cidr=str(subnet.network), external_ids=external_ids)
+    return with_options(row, subnet, switch, draft.context.config)
 
 
 # --- OVN's own address management, for the peer's ports after going back ---

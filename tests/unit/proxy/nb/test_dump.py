@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ovirt_ovn_proxy.nb.dump import Dump
 from ovirt_ovn_proxy.nb.framing import ProtocolError
 

@@ -8,6 +8,7 @@ import json
 import time
 
 import pytest
+
 from ovirt_ovn_proxy.nb.framing import Framer, ProtocolError
 
 MESSAGES = [

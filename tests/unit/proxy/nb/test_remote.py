@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+
 from ovirt_ovn_proxy.errors import ConfigError
 from ovirt_ovn_proxy.nb.remote import Remote, TlsFiles, parse_remotes, tls_context
 

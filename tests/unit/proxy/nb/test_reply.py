@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ovirt_ovn_proxy.errors import GuardFailed, OutcomeUnknown, TransactionRefused
 from ovirt_ovn_proxy.nb.reply import check_reply, refusal
 
