@@ -97,7 +97,8 @@ class Draft:
     def insert_port(self, switch: Switch, port: SwitchPort) -> None:
         """Want a new port on a switch."""
         self.insert(port)
-        self._attached[port.uuid] = Attach(switch.uuid, port.uuid)
+        is_new = switch.uuid in self._inserted
+        self._attached[port.uuid] = Attach(switch.uuid, port.uuid, is_new)
 
     def update(self, new: Row) -> None:
         """Want a row of the view, or of this draft, to become `new`."""

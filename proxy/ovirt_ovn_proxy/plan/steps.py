@@ -93,12 +93,18 @@ class Delete:
 
 @dataclass(frozen=True)
 class Attach:
-    """Put a port on a switch, which must exist: a mutation of no row succeeds silently."""
+    """Put a port on a switch, which must exist: a mutation of no row succeeds silently.
+
+    `is_new`: the same plan inserts the switch.
+    """
 
     switch_uuid: str
     port_uuid: str
+    is_new: bool = False
 
     def guards(self) -> Sequence[Operation]:
+        if self.is_new:
+            return ()
         return (ops.wait_exists(schema.SWITCH, self.switch_uuid),)
 
     def operations(self) -> Sequence[Operation]:

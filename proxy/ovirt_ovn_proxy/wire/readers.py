@@ -90,7 +90,7 @@ def integer(minimum: int = 0, maximum: int = INTEGER_LIMIT) -> Reader:
             invalid(field, value, "is not an integer")
         if not minimum <= number <= maximum:
             invalid(field, value, f"is not in the range {minimum} to {maximum}")
-        return number
+        return int(number)
 
     return read
 

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Northbound of a given size, as the proxy would have written it.
+
+Networks, subnets and one port are made by the proxy itself, and this port's row is
+the pattern for all others, which go to the database in bulk.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bench.raw import CheckError, Ovsdb, exchange, request
+from ovirt_ovn_proxy.nb import keys, ops
+from ovirt_ovn_proxy.nb.schema import PORT, SWITCH
+
+_BATCH = 1000
+HOSTS = ("host-a.example.com", "host-b.example.com")
+
+Row = dict[str, Any]
+
+
+class Network(NamedTuple):
+    """A network, and its subnet if it has one."""
+
+    id: str
+    subnet_id: str
+    addresses: Iterator[Any]
+
+
+class Port(NamedTuple):
+    """A port of the engine; `id` is the one that the proxy chose, or would choose."""
+
+    id: str
+    network: Network
+    mac: str
+    ip: str
+    device_id: str
+
+
+class Content:
+    """What is in the database: `networks`, and the `ports` that stay."""
+
+    def __init__(self, networks: Sequence[Network], pattern: Row) -> None:
+        self.networks = networks
+        self.ports: list[Port] = []
+        self._pattern = pattern
+        self._numbers = itertools.count(1)
+
+    def new_port(self) -> Port:
+        """Return a port that is not in the database; the networks take turns."""
+        number = next(self._numbers)
+        network = self.networks[number % len(self.networks)]
+        mac = "56:6f:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4, "big"))
+        ip = str(next(network.addresses)) if network.subnet_id else ""
+        return Port(str(uuid.uuid4()), network, mac, ip, str(uuid.uuid4()))
+
+    def external_ids(self, port: Port, host: str) -> dict[str, str]:
+        """Return the port's external_ids after it was announced on a host."""
+        own = {keys.DEVICE_ID: port.device_id, keys.HOST_ID: host}
+        return {**dict(self._pattern["external_ids"][1]), **own}
+
+    def row(self, port: Port, host: str = HOSTS[0]) -> Row:
+        """Return the port's row in OVSDB notation."""
+        addresses = f"{port.mac} {port.ip}".strip()
+        row = {
+            **self._pattern,
+            "name": port.id,
+            "addresses": addresses,
+            "port_security": addresses,
+            "external_ids": ["map", sorted(self.external_ids(port, host).items())],
+        }
+        if port.network.subnet_id:
+            row["dhcpv4_options"] = ["uuid", port.network.subnet_id]
+        return row
+
+    def fill(self, ovsdb: Ovsdb, count: int) -> None:
+        """Add running ports until there are `count`."""
+        while len(self.ports) < count:
+            batch = [self.new_port() for _ in range(min(_BATCH, count - len(self.ports)))]
+            rows = [(port.id, {**self.row(port), "up": True}) for port in batch]
+            inserts = [
+                {"op": "insert", "table": PORT, "uuid": port_id, "row": row}
+                for port_id, row in rows
+            ]
+            ovsdb.transact([*inserts, *_mutations(ops.add_to_set, batch)])
+            self.ports += batch
+
+    def remove(self, ovsdb: Ovsdb, ports: Sequence[Port]) -> None:
+        """Remove ports that do not stay."""
+        if ports:
+            ovsdb.transact(list(_mutations(ops.remove_from_set, ports)))
+
+
+def _mutations(mutate: Any, ports: Sequence[Port]) -> Iterator[Mapping[str, Any]]:
+    ids: dict[str, list[str]] = {}
+    for port in ports:
+        ids.setdefault(port.network.id, []).append(port.id)
+    for network_id, members in ids.items():
+        yield mutate(SWITCH, network_id, "ports", members)
+
+
+def make_content(
+    proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subnets: int
+) -> Content:
+    """Have the proxy make networks, with room for `ports`; the first ones get a subnet."""
+    host_bits = max(8, (4 * ports // switches).bit_length())
+    ranges = ipaddress.ip_network("10.0.0.0/8").subnets(new_prefix=32 - host_bits)
+    networks = []
+    for number in range(switches):
+        network_id = _post(proxy_port, "network", name=f"net{number}")["id"]
+        span = next(ranges)
+        subnet_id = ""
+        if number < subnets:
+            wanted = {"name": "s", "cidr": str(span), "ip_version": 4, "enable_dhcp": True}
+            made = _post(proxy_port, "subnet", network_id=network_id, **wanted)
+            subnet_id = made["id"]
+        # From the end: the proxy gives out addresses from the start.
+        last = int(span.broadcast_address) - 1
+        addresses = map(ipaddress.ip_address, itertools.count(last, -1))
+        networks.append(Network(network_id, subnet_id, addresses))
+    return Content(networks, _pattern(proxy_port, ovsdb, networks[-1]))
+
+
+def _pattern(proxy_port: int, ovsdb: Ovsdb, network: Network) -> Row:
+    """Return the columns of a port that the proxy makes, without those of its own."""
+    port = Port("", network, "56:6f:00:00:00:00", "", str(uuid.uuid4()))
+    port_id = _post(proxy_port, "port", **port_values(port))["id"]
+    where = [["name", "==", port_id]]
+    (found,) = ovsdb.transact([{"op": "select", "table": PORT, "where": where}])
+    exchange(proxy_port, request("DELETE", f"/v2.0/ports/{port_id}"))
+    empty = (["set", []], ["map", []], "")
+    skipped = {"_uuid", "_version", "name", "addresses", "port_security", "dhcpv4_options"}
+    return {
+        column: value
+        for column, value in found["rows"][0].items()
+        if column not in skipped and value not in empty
+    }
+
+
+def port_values(port: Port) -> Mapping[str, Any]:
+    """Return what the engine posts for a vNIC."""
+    return {
+        "name": "nic1",
+        "mac_address": port.mac,
+        "network_id": port.network.id,
+        "device_id": port.device_id,
+        "device_owner": "oVirt",
+        "admin_state_up": True,
+        "binding:host_id": HOSTS[0],
+    }
+
+
+def _post(proxy_port: int, kind: str, **values: Any) -> Any:
+    message = request("POST", f"/v2.0/{kind}s", {kind: values}, proxy_port)
+    answer = exchange(proxy_port, message, keep=True)
+    if answer.status != 201:
+        raise CheckError(f"POST {kind}: {answer.status} {answer.body!r:.300}")
+    return json.loads(answer.body)[kind]

@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The measurements: each adds its figures to a report.
+
+Proxy and floor take turns in rounds, so that both see the same noise; a figure is the
+median of its rounds, or a percentile of all requests.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from bench.content import HOSTS, Content, Port
+from bench.figures import (
+    CHANGE_MS,
+    CROWD_S,
+    LIST_CHANGED,
+    LIST_UNCHANGED,
+    PLUG_CPU_MS,
+    SYNC,
+    Bar,
+    Report,
+    median,
+    percentile,
+)
+from bench.raw import CheckError, Ovsdb
+from bench.targets import Floor, Proxy, Target, run_child
+from ovirt_ovn_proxy.nb.schema import PORT
+
+T = TypeVar("T")
+
+CHANGES = ("POST of a port", "PUT of a port", "DELETE of a port")
+CROWD = 50
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done: rounds, and requests in each; plugs at each concurrency."""
+
+    rounds: int
+    changes: int
+    lists: int
+    plugs: int
+    concurrency: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A database of one size with both sides on it, and where figures go."""
+
+    report: Report
+    effort: Effort
+    ovsdb: Ovsdb
+    content: Content
+    proxy: Proxy
+    floor: Floor
+
+    @property
+    def size(self) -> int:
+        """The number of ports that stay."""
+        return len(self.content.ports)
+
+    @property
+    def sides(self) -> tuple[Target, Target]:
+        """Proxy and floor."""
+        return self.proxy, self.floor
+
+    def new_ports(self, count: int) -> list[Port]:
+        """Return ports to be created."""
+        return [self.content.new_port() for _ in range(count)]
+
+    def check_ports(self, others: Sequence[Port] = ()) -> None:
+        """Raise CheckError unless exactly the ports that must be there are listed."""
+        listed = json.loads(self.proxy.fetch_ports())["ports"]
+        found = {(port["id"], port["device_id"], port["network_id"]) for port in listed}
+        expected = [*self.content.ports, *others]
+        if len(listed) != len(expected) or found != {
+            (port.id, port.device_id, port.network.id) for port in expected
+        }:
+            raise CheckError(f"{len(listed)} ports listed, {len(expected)} expected, or others")
+
+    def add(
+        self, name: str, ours: Sequence[float], floor: Sequence[float], bar: Bar | None = None
+    ) -> None:
+        """Add the medians of seconds, as milliseconds."""
+        self.report.add(self.size, name, "ms", 1000 * median(ours), 1000 * median(floor), bar)
+
+
+class Turn(NamedTuple):
+    """What one round of one side took: in all, CPU of the process, and each request."""
+
+    wall_s: float
+    cpu_s: float
+    each_s: list[float]
+
+
+def take_turn(
+    target: Target, calls: Sequence[Callable[[], T]], concurrency: int = 1
+) -> tuple[Turn, list[T]]:
+    """Make the calls, so many at a time; return what they cost and what they returned."""
+
+    def timed(call: Callable[[], T]) -> tuple[float, T]:
+        started = time.perf_counter()
+        result = call()
+        return time.perf_counter() - started, result
+
+    target.prepare()
+    cpu_started, started = target.cpu_s(), time.perf_counter()
+    if concurrency == 1:
+        done = [timed(call) for call in calls]
+    else:
+        with ThreadPoolExecutor(concurrency) as pool:
+            done = list(pool.map(timed, calls))
+    wall_s = time.perf_counter() - started
+    turn = Turn(wall_s, target.cpu_s() - cpu_started, [seconds for seconds, _ in done])
+    return turn, [result for _, result in done]
+
+
+def measure_sync(report: Report, path: Path, ports: int, rounds: int) -> float:
+    """Load the replica, against a raw read; return the bytes that the database sent."""
+    raw, ours = [], []
+    for _ in range(rounds):
+        raw.append(run_child("raw-monitor", str(path)))
+        ours.append(run_child("replica", str(path)))
+    if {one["ports"] for one in raw + ours} != {ports}:
+        raise CheckError(f"not all of {ports} ports were read")
+    for unit, key, bar in (("wall", "wall_s", SYNC), ("CPU", "cpu_s", None)):
+        value = 1000 * median([one[key] for one in ours])
+        floor = 1000 * median([one[key] for one in raw])
+        report.add(ports, f"replica in sync: {unit}", "ms", value, floor, bar)
+    return raw[0]["bytes"]
+
+
+def measure_lists(bench: Bench, first_s: float) -> None:
+    """List all ports with nothing changed, and after one change; `first_s` was the first."""
+    ids = itertools.cycle(port.id for port in bench.content.ports)
+    states = itertools.cycle((False, True))
+
+    def change() -> None:
+        # As when a VM stops and starts again.
+        where = [["_uuid", "==", ["uuid", next(ids)]]]
+        row = {"up": next(states)}
+        bench.ovsdb.transact([{"op": "update", "table": PORT, "where": where, "row": row}])
+
+    cases: Sequence[tuple[str, Callable[[], object], Bar]] = (
+        ("unchanged", lambda: None, LIST_UNCHANGED),
+        ("after one change", change, LIST_CHANGED),
+    )
+    for name, before, bar in cases:
+        turns: list[list[Turn]] = []
+        for _ in range(bench.effort.lists + 1):
+            both = []
+            for target in bench.sides:
+                before()
+                both.append(take_turn(target, [partial(target.list_ports, next(ids))])[0])
+            turns.append(both)
+        ours, floor = zip(*turns[1:])  # the first one warms up
+        floor_walls = [turn.wall_s for turn in floor]
+        if name == "unchanged":
+            bench.add("GET /ports, the first: wall", [first_s], floor_walls)
+        bench.add(f"GET /ports, {name}: wall", [turn.wall_s for turn in ours], floor_walls, bar)
+        cpu, floor_cpu = [turn.cpu_s for turn in ours], [turn.cpu_s for turn in floor]
+        bench.add(f"GET /ports, {name}: CPU", cpu, floor_cpu)
+    bench.check_ports()
+
+
+def measure_changes(bench: Bench) -> None:
+    """Create, update and delete ports one after the other."""
+    turns: list[list[list[Turn]]] = [[[], []] for _ in CHANGES]
+    for _ in range(bench.effort.rounds):
+        for side, target in enumerate(bench.sides):
+            new = bench.new_ports(bench.effort.changes)
+            turn, ports = take_turn(target, [partial(target.create, port) for port in new])
+            turns[0][side].append(turn)
+            updates = [partial(target.update, port, HOSTS[1]) for port in ports]
+            turns[1][side].append(take_turn(target, updates)[0])
+            deletes = [partial(target.delete, port) for port in ports]
+            turns[2][side].append(take_turn(target, deletes)[0])
+    bench.check_ports()
+    for name, sides in zip(CHANGES, turns):
+        ours, floor = ([second for turn in taken for second in turn.each_s] for taken in sides)
+        bench.add(f"{name}: p50", ours, floor, CHANGE_MS)
+        bench.add(f"{name}: p99", [percentile(ours, 99)], [percentile(floor, 99)])
+        cpu, floor_cpu = (
+            [turn.cpu_s / bench.effort.changes for turn in taken] for taken in sides
+        )
+        bench.add(f"{name}: CPU", cpu, floor_cpu)
+
+
+def measure_plugs(bench: Bench) -> None:
+    """Plug vNICs as the engine does: all ports are listed, then one is created or updated."""
+    for concurrency in bench.effort.concurrency:
+        count = max(bench.effort.plugs, concurrency)
+        creates: list[list[Turn]] = []
+        updates: list[list[Turn]] = []
+        for _ in range(bench.effort.rounds):
+            creates.append([])
+            updates.append([])
+            for target in bench.sides:
+                plugs = [partial(_list_and_create, bench, target, port)
+                         for port in bench.new_ports(count)]
+                turn, ports = take_turn(target, plugs, concurrency)
+                creates[-1].append(turn)
+                starts = [partial(_list_and_update, target, port) for port in ports]
+                updates[-1].append(take_turn(target, starts, concurrency)[0])
+                bench.check_ports(ports)
+                bench.content.remove(bench.ovsdb, ports)
+        for name, turns, bar in (
+            ("list + POST", creates, PLUG_CPU_MS),
+            ("list + PUT", updates, PLUG_CPU_MS),
+        ):
+            ours, floor = zip(*turns)
+            label = f"plug, {name}, {concurrency} at a time"
+            cpu, floor_cpu = ([turn.cpu_s / count for turn in side] for side in (ours, floor))
+            bench.add(f"{label}: CPU", cpu, floor_cpu, bar)
+            wall, floor_wall = ([turn.wall_s / count for turn in side] for side in (ours, floor))
+            bench.add(f"{label}: wall", wall, floor_wall)
+
+
+def _list_and_create(bench: Bench, target: Target, port: Port) -> Port:
+    target.list_ports(bench.content.ports[0].id)
+    return target.create(port)
+
+
+def _list_and_update(target: Target, port: Port) -> None:
+    target.list_ports(port.id)
+    target.update(port, HOSTS[1])
+
+
+def measure_crowd(bench: Bench) -> None:
+    """Plug many vNICs at the same moment, each with all of the engine's four requests."""
+    listed = bench.content.ports[0].id
+    walls: list[float] = []
+    slowest: list[float] = []
+    floors: list[float] = []
+    for _ in range(bench.effort.rounds):
+        start = threading.Barrier(CROWD)
+
+        def plug(port: Port, start: threading.Barrier = start) -> Port:
+            start.wait()
+            return bench.proxy.plug(port, listed)
+
+        calls = [partial(plug, port) for port in bench.new_ports(CROWD)]
+        turn, ports = take_turn(bench.proxy, calls, CROWD)
+        walls.append(turn.wall_s)
+        slowest.append(max(turn.each_s))
+        bench.check_ports(ports)
+        bench.content.remove(bench.ovsdb, ports)
+        plugs = [partial(_list_and_create, bench, bench.floor, port)
+                 for port in bench.new_ports(CROWD)]
+        turn, ports = take_turn(bench.floor, plugs, CROWD)
+        floors.append(turn.wall_s)
+        bench.content.remove(bench.ovsdb, ports)
+    name = f"{CROWD} plugs of 4 requests at once: wall"
+    bench.report.add(bench.size, name, "s", median(walls), median(floors), CROWD_S)

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a process costs: CPU time and memory, from outside; and the machine it runs on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process used so far, in all threads, ended ones too."""
+    # The id of a process's CPU clock, to the nanosecond: clock_getcpuclockid(3).
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the memory of a process that is resident now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(f"process {pid} has no memory")
+
+
+def describe_machine() -> str:
+    """Return cores, load, and the versions that matter, in one line."""
+    ovsdb = subprocess.run(["ovsdb-server", "--version"], capture_output=True, check=True)
+    return ", ".join(
+        [
+            f"{os.cpu_count()} cores",
+            f"load {os.getloadavg()[0]:.1f}",
+            f"Python {platform.python_version()}",
+            ovsdb.stdout.decode().splitlines()[0],
+        ]
+    )
+
+
+def interpreter_start_s() -> float:
+    """Return how long the interpreter takes to start and end, the least of some tries."""
+    tries = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        tries.append(time.perf_counter() - started)
+    return min(tries)

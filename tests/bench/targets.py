@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two sides of each comparison: the proxy, and the least that could do its work.
+
+The floor of a list is a bare server that sends the same bytes; the floor of a change is
+the same transaction, sent to the database over one connection that stays open.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.content import HOSTS, Content, Port, port_values
+from bench.processes import cpu_s
+from bench.raw import Answer, CheckError, Ovsdb, exchange, request
+from ovirt_ovn_proxy.nb import keys, ops
+from ovirt_ovn_proxy.nb.ops import Operation
+from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, SWITCH
+
+_TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
+_CHILDREN = Path(__file__).with_name("children.py")
+
+
+class Target(Protocol):
+    """What can be measured; each call is one request of the engine."""
+
+    def prepare(self) -> None:
+        """Do what is due before a round and is not measured."""
+
+    def list_ports(self, port_id: str) -> None:
+        """List all ports, among which this one must be."""
+
+    def create(self, port: Port) -> Port:
+        """Create a port; return it with its id."""
+
+    def update(self, port: Port, host: str) -> None:
+        """Announce the host of a port."""
+
+    def delete(self, port: Port) -> None:
+        """Delete a port."""
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that all this took so far."""
+
+
+class Proxy:
+    """The proxy's process, by HTTP, with a new connection for each request."""
+
+    def __init__(self, pid: int, networking_port: int, identity_port: int) -> None:
+        self._pid = pid
+        self._port = networking_port
+        self._identity_port = identity_port
+
+    def prepare(self) -> None:
+        pass
+
+    def list_ports(self, port_id: str) -> None:
+        self._send("GET", "/v2.0/ports", 200, needle=port_id.encode())
+
+    def fetch_ports(self) -> bytes:
+        """Return the body of the list of all ports."""
+        return self._send("GET", "/v2.0/ports", 200, keep=True).body
+
+    def create(self, port: Port) -> Port:
+        body = {"port": port_values(port)}
+        answer = self._send("POST", "/v2.0/ports", 201, body, keep=True)
+        made = json.loads(answer.body)["port"]
+        if made["device_id"] != port.device_id or len(made["fixed_ips"]) != bool(port.ip):
+            raise CheckError(f"POST of a port: {made}")
+        return port._replace(id=made["id"])
+
+    def update(self, port: Port, host: str) -> None:
+        values = {"binding:host_id": host, "mac_address": port.mac}
+        path = f"/v2.0/ports/{port.id}"
+        self._send("PUT", path, 200, {"port": values}, needle=port.device_id.encode())
+
+    def delete(self, port: Port) -> None:
+        self._send("DELETE", f"/v2.0/ports/{port.id}", 204)
+
+    def plug(self, port: Port, listed_id: str) -> Port:
+        """Do all that the engine does to start a VM with a new vNIC: four requests."""
+        message = request("POST", "/v2.0/tokens", _TOKEN, self._identity_port)
+        if exchange(self._identity_port, message, needle=b'"token"').status != 200:
+            raise CheckError("POST of a token failed")
+        self.list_ports(listed_id)
+        path = f"/v2.0/networks/{port.network.id}"
+        self._send("GET", path, 200, needle=port.network.id.encode())
+        return self.create(port)
+
+    def cpu_s(self) -> float:
+        return cpu_s(self._pid)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        body: Any = None,
+        needle: bytes = b"",
+        keep: bool = False,
+    ) -> Answer:
+        message = request(method, path, body, self._port)
+        answer = exchange(self._port, message, needle=needle, keep=keep)
+        if answer.status != status:
+            raise CheckError(f"{method} {path}: {answer.status}, not {status}")
+        return answer
+
+
+class Floor:
+    """A bare server for lists; for changes the proxy's own operations, without the proxy."""
+
+    def __init__(self, ovsdb: Ovsdb, content: Content, pid: int, port: int) -> None:
+        self._ovsdb = ovsdb
+        self._content = content
+        self._pid = pid
+        self._port = port
+        self._lock = threading.Lock()
+        self._client_cpu_s = 0.0
+        self._nb_global = ""
+        self._counters: dict[str, str] = {}
+        self._hosts: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        (found,) = self._ovsdb.transact([{"op": "select", "table": NB_GLOBAL, "where": []}])
+        row = found["rows"][0]
+        self._nb_global = row["_uuid"][1]
+        self._counters = dict(row["external_ids"][1])
+
+    def list_ports(self, port_id: str) -> None:
+        # The client looks for something, as it does in the proxy's answer.
+        listed = self._content.ports[-1].id
+        message = request("GET", "/v2.0/ports", None, self._port)
+        exchange(self._port, message, needle=listed.encode())
+        self._transact([])
+
+    def create(self, port: Port) -> Port:
+        with self._lock:
+            self._transact_locked(self.create_operations(port))
+            counter = keys.SEQUENCE + port.network.id
+            self._counters[counter] = str(int(self._counters[counter]) + 1)
+        self._hosts[port.id] = HOSTS[0]
+        return port
+
+    def update(self, port: Port, host: str) -> None:
+        self._transact(self.update_operations(port, host))
+        self._hosts[port.id] = host
+
+    def delete(self, port: Port) -> None:
+        self._transact(self.delete_operations(port))
+
+    def cpu_s(self) -> float:
+        return cpu_s(self._pid) + self._client_cpu_s
+
+    # What the proxy sends for the same requests.
+
+    def create_operations(self, port: Port) -> list[Operation]:
+        """Return the operations of a POST."""
+        key, network = keys.SEQUENCE + port.network.id, port.network.id
+        counter = self._counters[key]
+        row = self._content.row(port)
+        return [
+            ops.wait_key(NB_GLOBAL, self._nb_global, "external_ids", key, counter),
+            ops.wait_exists(SWITCH, network),
+            ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, str(int(counter) + 1)),
+            {"op": "insert", "table": PORT, "uuid": port.id, "row": row},
+            ops.add_to_set(SWITCH, network, "ports", [port.id]),
+            ops.comment(f"bench POST {port.id}"),
+        ]
+
+    def update_operations(self, port: Port, host: str) -> list[Operation]:
+        """Return the operations of a PUT of another host."""
+        old = self._content.external_ids(port, self._hosts.get(port.id, HOSTS[0]))
+        new = self._content.external_ids(port, host)
+        return [
+            ops.wait_columns(PORT, port.id, {"external_ids": old}),
+            ops.update(PORT, port.id, {"external_ids": new}),
+            ops.comment(f"bench PUT {port.id}"),
+        ]
+
+    def delete_operations(self, port: Port) -> list[Operation]:
+        """Return the operations of a DELETE."""
+        return [
+            ops.wait_exists(PORT, port.id),
+            ops.remove_from_set(SWITCH, port.network.id, "ports", [port.id]),
+            ops.comment(f"bench DELETE {port.id}"),
+        ]
+
+    def _transact(self, operations: Sequence[Operation]) -> None:
+        with self._lock:
+            self._transact_locked(operations)
+
+    def _transact_locked(self, operations: Sequence[Operation]) -> None:
+        started = time.thread_time()
+        self._ovsdb.transact(operations)
+        self._client_cpu_s += time.thread_time() - started
+
+
+@contextmanager
+def bare_server(folder: Path, body: bytes) -> Iterator[tuple[int, int]]:
+    """Run a server that answers everything with `body`; gives its pid and its port."""
+    file = folder / "body"
+    file.write_bytes(body)
+    command = [sys.executable, str(_CHILDREN), "bare-server", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def run_child(*arguments: str) -> dict[str, float]:
+    """Run one of the measuring children to its end; return what it says."""
+    command = [sys.executable, str(_CHILDREN), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    said: dict[str, float] = json.loads(done.stdout)
+    return said
