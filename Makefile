@@ -60,7 +60,7 @@ check-versions: tools-check ## unit and daemon tests on each supported Python an
 	scripts/check-versions
 
 bench: tools-run ## measure: BENCH_ARGS
-	$(PY) tests/bench/run.py $(BENCH_ARGS)
+	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
 install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
 	cd proxy && find ovirt_ovn_proxy -type f ! -path '*/__pycache__/*' ! -path '*/.*' \

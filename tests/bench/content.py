@@ -105,9 +105,7 @@ def _mutations(mutate: Any, ports: Sequence[Port]) -> Iterator[Mapping[str, Any]
         yield mutate(SWITCH, network_id, "ports", members)
 
 
-def make_content(
-    proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subnets: int
-) -> Content:
+def make_content(proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subnets: int) -> Content:
     """Have the proxy make networks, with room for `ports`; the first ones get a subnet."""
     host_bits = max(8, (4 * ports // switches).bit_length())
     ranges = ipaddress.ip_network("10.0.0.0/8").subnets(new_prefix=32 - host_bits)

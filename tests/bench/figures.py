@@ -36,12 +36,13 @@ CROWD_S = Bar(2, ports=10_000)
 SYNC = Bar(1.5, is_ratio=True)
 # "Independent of the number of ports", with room for noise.
 GROWTH = Bar(1.5, is_ratio=True)
-_MEMORY_BASE_MB, _MEMORY_PER_PORT_KB = 40, 5
+BASE_MEMORY = Bar(40)  # MB
+_KB_PER_PORT = 5
 
 
 def memory_bar(ports: int) -> Bar:
     """Return the bar for the resident megabytes of a proxy with so many ports."""
-    return Bar(_MEMORY_BASE_MB + _MEMORY_PER_PORT_KB * ports / 1000)
+    return Bar(BASE_MEMORY.limit + _KB_PER_PORT * ports / 1000)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Figure:
         return f"{line}{'met' if self.is_met else 'NOT met'}: <= {self.bar.limit:g}{unit}"
 
 
-HEADING = f"{'ports':>7}  {'figure':<46} {'value':>12} {'floor':>12} {'ratio':>7}  bar"
+_HEADING = f"{'ports':>7}  {'figure':<46} {'value':>12} {'floor':>12} {'ratio':>7}  bar"
 
 
 @dataclass
@@ -90,6 +91,10 @@ class Report:
 
     machine: str
     figures: list[Figure] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Print what the columns mean."""
+        print(f"{self.machine}\n{_HEADING}", flush=True)
 
     def add(
         self,

@@ -125,8 +125,15 @@ def take_turn(
     return turn, [result for _, result in done]
 
 
-def measure_sync(report: Report, path: Path, ports: int, rounds: int) -> float:
-    """Load the replica, against a raw read; return the bytes that the database sent."""
+class Dump(NamedTuple):
+    """What a raw read of the database took and gave."""
+
+    wall_s: float
+    size: int
+
+
+def measure_sync(report: Report, path: Path, ports: int, rounds: int) -> Dump:
+    """Load the replica, against a raw read; return what the latter was."""
     raw, ours = [], []
     for _ in range(rounds):
         raw.append(run_child("raw-monitor", str(path)))
@@ -137,7 +144,7 @@ def measure_sync(report: Report, path: Path, ports: int, rounds: int) -> float:
         value = 1000 * median([one[key] for one in ours])
         floor = 1000 * median([one[key] for one in raw])
         report.add(ports, f"replica in sync: {unit}", "ms", value, floor, bar)
-    return raw[0]["bytes"]
+    return Dump(median([one["wall_s"] for one in raw]), int(raw[0]["bytes"]))
 
 
 def measure_lists(bench: Bench, first_s: float) -> None:
@@ -190,9 +197,7 @@ def measure_changes(bench: Bench) -> None:
         ours, floor = ([second for turn in taken for second in turn.each_s] for taken in sides)
         bench.add(f"{name}: p50", ours, floor, CHANGE_MS)
         bench.add(f"{name}: p99", [percentile(ours, 99)], [percentile(floor, 99)])
-        cpu, floor_cpu = (
-            [turn.cpu_s / bench.effort.changes for turn in taken] for taken in sides
-        )
+        cpu, floor_cpu = ([turn.cpu_s / bench.effort.changes for turn in taken] for taken in sides)
         bench.add(f"{name}: CPU", cpu, floor_cpu)
 
 
@@ -206,8 +211,10 @@ def measure_plugs(bench: Bench) -> None:
             creates.append([])
             updates.append([])
             for target in bench.sides:
-                plugs = [partial(_list_and_create, bench, target, port)
-                         for port in bench.new_ports(count)]
+                plugs = [
+                    partial(_list_and_create, bench, target, port)
+                    for port in bench.new_ports(count)
+                ]
                 turn, ports = take_turn(target, plugs, concurrency)
                 creates[-1].append(turn)
                 starts = [partial(_list_and_update, target, port) for port in ports]
@@ -255,8 +262,9 @@ def measure_crowd(bench: Bench) -> None:
         slowest.append(max(turn.each_s))
         bench.check_ports(ports)
         bench.content.remove(bench.ovsdb, ports)
-        plugs = [partial(_list_and_create, bench, bench.floor, port)
-                 for port in bench.new_ports(CROWD)]
+        plugs = [
+            partial(_list_and_create, bench, bench.floor, port) for port in bench.new_ports(CROWD)
+        ]
         turn, ports = take_turn(bench.floor, plugs, CROWD)
         floors.append(turn.wall_s)
         bench.content.remove(bench.ovsdb, ports)

@@ -21,11 +21,16 @@ from typing import Any, Protocol
 from bench.content import HOSTS, Content, Port, port_values
 from bench.processes import cpu_s
 from bench.raw import Answer, CheckError, Ovsdb, exchange, request
+from daemon.ovsdb import OvsdbServer, wait_until
+from daemon.proxy import ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, SWITCH
 
 _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
+# What engine-setup asks for.
+_SETTINGS = "[NETWORK]\nport-security-enabled-default=true\n"
+_PATIENCE_S = 120.0
 _CHILDREN = Path(__file__).with_name("children.py")
 
 
@@ -55,12 +60,20 @@ class Proxy:
     """The proxy's process, by HTTP, with a new connection for each request."""
 
     def __init__(self, pid: int, networking_port: int, identity_port: int) -> None:
-        self._pid = pid
-        self._port = networking_port
+        self.pid = pid
+        self.port = networking_port
         self._identity_port = identity_port
 
     def prepare(self) -> None:
         pass
+
+    def is_ready(self) -> bool:
+        """Say whether lists are answered."""
+        try:
+            self._send("GET", "/v2.0/networks", 200)
+        except (OSError, CheckError):
+            return False
+        return True
 
     def list_ports(self, port_id: str) -> None:
         self._send("GET", "/v2.0/ports", 200, needle=port_id.encode())
@@ -96,7 +109,7 @@ class Proxy:
         return self.create(port)
 
     def cpu_s(self) -> float:
-        return cpu_s(self._pid)
+        return cpu_s(self.pid)
 
     def _send(
         self,
@@ -107,8 +120,8 @@ class Proxy:
         needle: bytes = b"",
         keep: bool = False,
     ) -> Answer:
-        message = request(method, path, body, self._port)
-        answer = exchange(self._port, message, needle=needle, keep=keep)
+        message = request(method, path, body, self.port)
+        answer = exchange(self.port, message, needle=needle, keep=keep)
         if answer.status != status:
             raise CheckError(f"{method} {path}: {answer.status}, not {status}")
         return answer
@@ -201,6 +214,19 @@ class Floor:
         started = time.thread_time()
         self._ovsdb.transact(operations)
         self._client_cpu_s += time.thread_time() - started
+
+
+@contextmanager
+def running_proxy(nb: OvsdbServer, name: str) -> Iterator[Proxy]:
+    """Run the proxy on a Northbound, set up as for an engine; ready when it is given."""
+    process = ProxyProcess(nb.folder, nb.remote, name, _SETTINGS)
+    try:
+        process.start()
+        proxy = Proxy(process.pid, process.networking_port, process.identity_port)
+        wait_until(proxy.is_ready, _PATIENCE_S, f"{name} is ready")
+        yield proxy
+    finally:
+        process.stop()
 
 
 @contextmanager

@@ -62,7 +62,8 @@ def addressing(port: SwitchPort, router_port: RouterPort | None) -> Addressing:
         # "dynamic" alone leaves the MAC to OVN as well.
         if mac == "dynamic":
             mac = assigned[0] if assigned else ""
-        rest = [item for item in rest if item != "dynamic"] + assigned[1:]
+        # "dynamic 10.0.0.5" asks for an address that is then assigned.
+        rest = [item for item in rest if item not in ("dynamic", *assigned)] + assigned[1:]
     return Addressing(normalize_mac(mac), tuple(rest))
 
 

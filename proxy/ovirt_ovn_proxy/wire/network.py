@@ -87,10 +87,15 @@ def encode_network(
 ) -> dict[str, Any]:
     """Return a network as JSON values.
 
-    The engine stores what it sees in `mtu` as its own setting, so it gets null
-    where nobody asked for one; other clients get the effective value.
+    The engine stores what it sees in `mtu` and in the provider attributes as its own
+    settings, so it gets null where nobody asked for any; other clients get the
+    effective values.
     """
     mtu = asked_mtu(switch)
+    localnet = lookup.localnet(switch)
+    provider = encode_provider(localnet)
+    if is_engine and localnet is None:
+        provider[NETWORK_TYPE] = None
     return {
         "id": switch.uuid,
         **standard(switch.external_ids, network_name(switch), config),
@@ -101,7 +106,7 @@ def encode_network(
         "router:external": switch.external_ids.get(keys.NETWORK_EXTERNAL) == "True",
         "mtu": mtu if mtu is not None or is_engine else config.dhcp_mtu_bytes,
         "port_security_enabled": has_port_security(switch, config),
-        **encode_provider(lookup.localnet(switch)),
+        **provider,
         "availability_zone_hints": [],
         "availability_zones": [],
     }
