@@ -58,8 +58,9 @@ class Executor:
                 self._connection.barrier(deadline)
             except (NotReady, OutcomeUnknown) as error:
                 # The session broke meanwhile; wait_ready knows whether to wait for another.
-                if time.monotonic() >= deadline:
-                    raise self._unavailable() from error
+                if time.monotonic() + _LONGEST_PAUSE_S >= deadline:
+                    raise self._unavailable(str(error)) from error
+                time.sleep(_LONGEST_PAUSE_S)
                 continue
             replica = self._connection.replica
             if replica is not None:
@@ -89,9 +90,18 @@ class Executor:
         is_current = False
         refusals = 0
         attempt = 0
+        unheard: list[Plan] = []
+
+        def unless_done(view: View) -> tuple[Plan, bool]:
+            """Return an earlier plan that was committed after all, else a new one."""
+            done = next((plan for plan in unheard if plan.is_done(view)), None)
+            return (make_plan(view), False) if done is None else (done, True)
+
         while True:
             try:
-                plan = self._look(make_plan, deadline)
+                plan, is_done = self._look(unless_done, deadline)
+                if is_done:
+                    return plan
             except ApiError as error:
                 if is_current or isinstance(error, Unavailable):
                     raise
@@ -115,6 +125,8 @@ class Executor:
                     raise self._unavailable(f"The database refuses the change: {error}") from error
                 self.read(deadline)
             except OutcomeUnknown:
+                # What an old session still holds may be committed at any time from now.
+                unheard.append(plan)
                 if self._look(plan.is_done, deadline):
                     return plan
             except NotReady:

@@ -44,7 +44,15 @@ class Route(NamedTuple):
 
 
 def split_path(path: str) -> list[str]:
-    """Return the segments of a path; doubled and trailing slashes and ".json" mean nothing."""
+    """Return the segments of a path; doubled and trailing slashes and ".json" mean nothing.
+
+    `path` is as WSGI has it, one character for each byte (PEP 3333). Raises NotFound
+    for bytes that are no text.
+    """
+    try:
+        path = path.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise _not_found() from error
     segments = [segment for segment in path.split("/") if segment]
     if len(segments) > 1 and segments[-1].endswith(".json"):
         segments[-1] = segments[-1][: -len(".json")]
@@ -66,7 +74,11 @@ def match(method: str, path: str) -> Route:
         for template, verbs in _FIXED.items():
             if _fits(template, below):
                 return Route(_verb(verbs, method), None, tuple(below[1:]))
-    raise NotFound("HTTPNotFound", "The resource could not be found.")
+    raise _not_found()
+
+
+def _not_found() -> NotFound:
+    return NotFound("HTTPNotFound", "The resource could not be found.")
 
 
 def _of_resource(below: Sequence[str]) -> Mapping[str, str] | None:

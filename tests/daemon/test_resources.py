@@ -505,7 +505,6 @@ def wide(api: Api) -> tuple[str, list[Any]]:
 @pytest.mark.parametrize(
     ("fixed_ips", "expected"),
     [
-        (None, ["10.0.0.2", "fd05::1"]),
         ([], []),
         ([{"subnet_id": 1}], ["10.1.0.2"]),
         ([{"subnet_id": 0}, {"subnet_id": 0}], ["10.0.0.2", "10.0.0.3"]),
@@ -523,11 +522,10 @@ def wide(api: Api) -> tuple[str, list[Any]]:
 def test_addresses_of_a_new_port(
     api: Api, wide: tuple[str, list[Any]], fixed_ips: Any, expected: list[str]
 ) -> None:
-    """A port gets the addresses it asks for, by default one of each IP version."""
+    """A port gets the addresses that it asks for."""
     network_id, subnets = wide
-    values = {} if fixed_ips is None else {"fixed_ips": _with_ids(fixed_ips, subnets)}
 
-    port = make_port(api, network_id, **values)
+    port = make_port(api, network_id, fixed_ips=_with_ids(fixed_ips, subnets))
     api.delete("port", port["id"])
 
     by_cidr = {"10.0": subnets[0], "10.1": subnets[1], "fd05": subnets[2]}
@@ -535,6 +533,14 @@ def test_addresses_of_a_new_port(
     assert all(
         by_cidr[entry["ip_address"][:4]]["id"] == entry["subnet_id"] for entry in port["fixed_ips"]
     )
+
+
+def test_addresses_that_nobody_asked_for(api: Api) -> None:
+    """A port that names no address gets one of each IP version."""
+    network_id, _ = make_network(api, "10.0.0.0/24", "fd05::/64")
+
+    assert ["10.0.0.2", "fd05::1"] == addresses(make_port(api, network_id))
+    assert ["10.0.0.3", "fd05::2"] == addresses(make_port(api, network_id))
 
 
 def _with_ids(fixed_ips: Any, subnets: list[Any]) -> Any:
@@ -638,13 +644,11 @@ def test_a_port_keeps_its_addresses_unless_told(
 
     changed = api.update("port", port["id"], **given)
 
-    mac = changed["mac_address"]
-    references = [subnets[0]["id"] if expected[:1] > ["10.0.0"] else ""]
-    if expected and not expected[0].startswith("10.0."):
-        references = [subnets[1]["id"]]
+    served = {"10.0.0.": subnets[0]["id"], "10.1.0.": subnets[1]["id"], "": "[]"}
+    own = " ".join([changed["mac_address"], *expected])
     assert expected == addresses(changed)
-    assert json.dumps([" ".join([mac, *expected])]) == of_port(nb, port, "addresses")
-    assert (references[0] or "[]") == of_port(nb, port, "dhcpv4_options")
+    assert json.dumps([own]) == of_port(nb, port, "addresses")
+    assert served[" ".join(expected)[:7]] == of_port(nb, port, "dhcpv4_options")
 
 
 # --- ports: MACs --------------------------------------------------------------
@@ -1517,7 +1521,11 @@ def test_links_of_a_page(api: Api, listed: dict[str, Any], query: str, rels: set
 def test_filters_of_networks_and_subnets(api: Api, path: str, count: int) -> None:
     """Filters compare as the attribute's own type, with names that hold a colon too."""
     name = re.sub(r"\W", "", path)
-    external = {"router:external": True, "mtu": 9000, **provider("vlan", "listed", 77)}
+    external: dict[str, Any] = {
+        "router:external": True,
+        "mtu": 9000,
+        **provider("vlan", "listed", 77),
+    }
     first = api.create("network", name=name, **external)["id"]
     second = api.create("network", name=name)["id"]
     make_subnet(api, first, "10.70.0.0/24", name=name)
@@ -1593,13 +1601,10 @@ def test_revisions_and_times(api: Api, kind: str) -> None:
 
 def test_twins_of_the_project(api: Api) -> None:
     """Both names of the project are always there and the same, whichever was given."""
-    for given in (
-        {},
-        {"tenant_id": "oVirt"},
-        {"project_id": "x"},
-        {"tenant_id": "", "project_id": ""},
-    ):
-        network = api.create("network", **given)
+    projects: list[dict[str, str]] = [{}, {"tenant_id": "oVirt"}, {"project_id": "x"}]
+    for given in (*projects, {"tenant_id": "", "project_id": ""}):
+        answer = api("POST", "networks", {"network": given})
+        network = answer.json["network"]
         assert network["tenant_id"] == network["project_id"] == "0" * 31 + "1"
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import keys
@@ -36,6 +35,8 @@ def normalize_mac(text: str) -> str | None:
 
     Colons, dashes, dots ("aabb.ccdd.eeff") and no separators are understood.
     """
+    if _MAC.fullmatch(text):
+        return text
     digits = re.sub(r"[:.-]", "", text.strip().lower())
     if len(digits) != 12 or not digits.isalnum():
         return None
@@ -98,9 +99,8 @@ def _main_element(port: SwitchPort) -> list[str] | None:
     The column is a set without order, so the elements of address pairs are told
     from the port's own by their MACs.
     """
-    elements: Iterable[str] = port.addresses
-    split = [element.split() for element in elements if element not in ("unknown", "router")]
-    split = [element for element in split if element]
+    split = [element.split() for element in port.addresses]
+    split = [element for element in split if element and element[0] not in ("unknown", "router")]
     if len(split) > 1:
         others = pair_macs(port)
         split = [element for element in split if element[0] not in others] or split

@@ -183,6 +183,9 @@ class Connection(Generic[R]):
         if self._stopping:
             return "stopped"
         problems = [f"{remote}: {reason}" for remote, reason in list(self._problems.items())]
+        session = self._session
+        if session is not None and session.greeted:
+            problems.append(f"{self._remote}: loading")
         return f"{DATABASE} is not available: " + ("; ".join(problems) or "connecting")
 
     def _wake(self) -> None:

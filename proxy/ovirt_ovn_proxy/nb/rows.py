@@ -9,12 +9,13 @@ its own in place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from . import schema
+from .schema import Kind
 from .usage import Usage
-from .values import decode
+from .values import DECODERS, default
 
 RowT = TypeVar("RowT", bound="Row")
 
@@ -24,15 +25,27 @@ class Row:
 
     __slots__ = ("uuid",)
     table: ClassVar[str]
+    _readers: ClassVar[tuple[tuple[str, Any, bool, Callable[[Any], Any]], ...]]
 
     uuid: str
+
+    def __init_subclass__(cls) -> None:
+        cls._readers = tuple(
+            (column, default(kind), kind is Kind.MEMBERS, DECODERS[kind])
+            for column, kind in schema.TABLES[cls.table].items()
+        )
 
     def __init__(self, uuid: str, columns: Mapping[str, Any]) -> None:
         """Take columns in OVSDB notation, as a monitor update gives them."""
         self.uuid = uuid
         get = columns.get
-        for column, kind in schema.TABLES[self.table].items():
-            setattr(self, column, decode(kind, get(column)))
+        # The initial dump comes through here: nothing may be looked up twice.
+        for column, value_if_missing, is_mutable, read in self._readers:
+            value = get(column)
+            if value is not None:
+                setattr(self, column, read(value))
+            else:
+                setattr(self, column, set() if is_mutable else value_if_missing)
 
     @classmethod
     def new(cls: type[RowT], uuid: str, **columns: Any) -> RowT:

@@ -9,7 +9,7 @@ writes a column of an operation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sys import intern
 from typing import Any
 
@@ -17,33 +17,52 @@ from .schema import REFERENCES, TABLES, Kind
 
 # What a column holds when an update leaves it out. Shared, hence never mutated.
 _NO_ENTRIES: dict[str, str] = {}
-DEFAULTS: Mapping[Kind, Any] = {
-    Kind.SCALAR: "",
-    Kind.OPTIONAL: None,
-    Kind.SET: (),
-    Kind.MAP: _NO_ENTRIES,
-}
+
+
+def default(kind: Kind) -> Any:
+    """Return what a column of this kind holds when nobody set it."""
+    if kind is Kind.MAP:
+        return _NO_ENTRIES
+    if kind is Kind.SET:
+        return ()
+    if kind is Kind.MEMBERS:
+        return set()
+    return None if kind is Kind.OPTIONAL else ""
 
 
 def decode(kind: Kind, value: Any) -> Any:
-    """Return the Python form of one column's OVSDB value.
+    """Return the Python form of one column's OVSDB value."""
+    return DECODERS[kind](value)
 
-    A missing column (None) gives the kind's default: "", None, (), {} or a new set.
-    """
-    if value is None:
-        return set() if kind is Kind.MEMBERS else DEFAULTS[kind]
-    if kind is Kind.MAP:
-        # The keys are the same few words in every row: one object for each.
-        return {intern(key): item for key, item in value[1]}
-    if kind is Kind.SET:
-        return tuple(_elements(value))
-    if kind is Kind.MEMBERS:
-        return set(_elements(value))
-    if isinstance(value, list):
-        if value[0] == "uuid":
-            return value[1]
-        return _atom(value[1][0]) if value[1] else None
-    return value
+
+def _decode_map(value: Any) -> dict[str, str]:
+    # The keys are the same few words in every row: one object for each.
+    return {intern(key): item for key, item in value[1]}
+
+
+def _decode_set(value: Any) -> tuple[Any, ...]:
+    return (value,) if value.__class__ is str else tuple(_elements(value))
+
+
+def _decode_members(value: Any) -> set[Any]:
+    return set(_elements(value))
+
+
+def _decode_single(value: Any) -> Any:
+    if value.__class__ is not list:
+        return value
+    if value[0] == "uuid":
+        return value[1]
+    return _atom(value[1][0]) if value[1] else None
+
+
+DECODERS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.SCALAR: _decode_single,
+    Kind.OPTIONAL: _decode_single,
+    Kind.SET: _decode_set,
+    Kind.MEMBERS: _decode_members,
+    Kind.MAP: _decode_map,
+}
 
 
 def patch(kind: Kind, old: Any, difference: Any) -> Any:

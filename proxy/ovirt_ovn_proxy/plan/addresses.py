@@ -78,6 +78,12 @@ class Allocator:
 
     def wanted(self, entries: Sequence[Mapping[str, str]]) -> list[str]:
         """Take what `fixed_ips` entries name: {subnet_id?, ip_address?} each."""
+        if entries and not self._subnets:
+            raise BadRequest(
+                "InvalidInput",
+                "Invalid input for operation: IP allocation requires subnets for network "
+                f"{self._switch.uuid}.",
+            )
         exact = [entry for entry in entries if "ip_address" in entry]
         taken = [self._take_given(entry) for entry in exact]
         for entry in entries:

@@ -169,15 +169,20 @@ def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> Swi
 def _serving(
     draft: Draft, port: SwitchPort, subnets: list[DhcpOptions], version: int
 ) -> DhcpOptions | None:
-    """Return the subnet whose DHCP server is to answer the port, None for none."""
-    numbers = [ip_number(ip) for ip in draft.addressing(port).ips]
+    """Return the subnet whose DHCP server is to answer the port, None for none.
+
+    With addresses in several subnets it is the one of the first address.
+    """
+    spans = []
     for row in subnets:
-        span = range_of(row)
-        subnet = read_subnet(row)
-        if span is None or subnet is None or span.version != version or not subnet.has_leases:
-            continue
-        if any(number is not None and span.holds(number) for number in numbers):
-            return row
+        span, subnet = range_of(row), read_subnet(row)
+        if span is not None and subnet is not None and subnet.has_leases:
+            if span.version == version:
+                spans.append((span, row))
+    for number in map(ip_number, draft.addressing(port).ips):
+        for span, row in spans:
+            if number is not None and span.holds(number):
+                return row
     return None
 
 

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, cast
 
 from ..config import Config
-from ..nb import keys
+from ..nb import keys, schema
 from ..nb.addresses import Addressing
 from ..nb.ops import Operation
 from ..nb.rows import DhcpOptions, Row, RowT, Switch, SwitchPort
@@ -84,6 +84,7 @@ class Draft:
         self._detached: dict[str, Detach] = {}
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
+        self._counters_row: list[Insert] = []
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
@@ -126,9 +127,14 @@ class Draft:
     def advance(self, name: str, *, is_first: bool = False, is_last: bool = False) -> None:
         """Advance a counter, once for the whole plan."""
         row = self.view.nb_global
-        uuid = row.uuid if row is not None else self.context.row_uuid("nb_global")
-        seen = row.external_ids if row is not None else None
-        self._counters.setdefault(name, Advance(name, uuid, seen, is_first, is_last))
+        if row is not None:
+            step = Advance(name, row.uuid, row.external_ids, is_first, is_last)
+        else:
+            # maxRows is 1: where somebody else made the row meanwhile, the insert is refused.
+            uuid = self.context.row_uuid("nb_global")
+            self._counters_row = [Insert(schema.NB_GLOBAL, uuid, {})]
+            step = Advance(name, uuid, {}, is_first=True, is_last=is_last)
+        self._counters.setdefault(name, step)
 
     # --- reading ----------------------------------------------------------
 
@@ -196,7 +202,8 @@ class Draft:
         ]
         if not changes:
             return Plan((), answer)
-        return Plan((*self._guards, *self._counters.values(), *changes), answer)
+        counters: list[Step] = [*self._counters_row, *self._counters.values()]
+        return Plan((*self._guards, *counters, *changes), answer)
 
     def _difference(self, new: Row) -> Update | None:
         old = self.view.row(new.table, new.uuid)

@@ -79,8 +79,11 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     _put_attributes(external_ids, values)
     wanted = port.copy(external_ids=external_ids)
     if "admin_state_up" in values and values["admin_state_up"] != asked_admin_state(port):
+        draft.advance(switch.uuid)
         wanted = with_asked_state(wanted, values["admin_state_up"], is_up(switch))
     if "binding:host_id" in values:
+        # That there is nothing left to clear is for a guard as well.
+        draft.rest_on(port, "options")
         wanted = _with_host(draft, wanted, values["binding:host_id"])
     if _ADDRESS_ATTRIBUTES & set(values):
         wanted = _readdressed(draft, switch, port, wanted, values)

@@ -157,14 +157,14 @@ class Advance:
     take one on a network advance that network's counter. It lives among the
     external_ids of NB_Global, whose changes ovn-northd does not look at.
 
-    `uuid` is that of the NB_Global row; `seen` its external_ids, or None where the
-    database has no such row yet. `is_first`: nobody else can know the name yet (its
-    network is new); `is_last`: it is never used again (its network goes).
+    `uuid` is that of the NB_Global row, `seen` its external_ids. `is_first`: nobody
+    else can know the name yet (its network, or the row itself, is new); `is_last`: it
+    is never used again (its network goes).
     """
 
     name: str
     uuid: str
-    seen: Mapping[str, str] | None
+    seen: Mapping[str, str]
     is_first: bool = False
     is_last: bool = False
 
@@ -173,7 +173,7 @@ class Advance:
         return keys.SEQUENCE + self.name
 
     def guards(self) -> Sequence[Operation]:
-        if self.seen is None or self.is_first:
+        if self.is_first:
             return ()
         counter = self.seen.get(self._key)
         if counter is None:
@@ -182,12 +182,8 @@ class Advance:
         return (ops.wait_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, counter),)
 
     def operations(self) -> Sequence[Operation]:
-        counter = (self.seen or {}).get(self._key, "0")
+        counter = self.seen.get(self._key, "0")
         following = str(int(counter) + 1 if counter.isdecimal() else 1)
-        if self.seen is None:
-            # maxRows is 1: where somebody else made the row meanwhile, this is refused.
-            columns = {"external_ids": {self._key: following}}
-            return (ops.insert(schema.NB_GLOBAL, self.uuid, columns),)
         value = None if self.is_last else following
         return (ops.set_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, value),)
 

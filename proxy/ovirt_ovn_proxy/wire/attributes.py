@@ -39,7 +39,8 @@ class Attribute:
     `read` checks a value; `post` and `put` say whether the verbs may carry it,
     `required` whether a POST must; `default` fills in for a POST without it
     (ABSENT: nothing does). `null` says what an explicit null means: REFUSED, or
-    the value that it stands for (None itself where null is a value).
+    the value that it stands for (None itself where null is a value). `read_filter`
+    reads a value to filter by, where that is an element of a list and not the list.
     """
 
     name: str
@@ -51,12 +52,13 @@ class Attribute:
     null: Any = ABSENT
     is_filter: bool = False
     is_sortable: bool = False
+    read_filter: Reader | None = None
 
 
 REFUSED = ABSENT
 
 
-def _read_only(name: str, read: Reader, **flags: bool) -> Attribute:
+def _read_only(name: str, read: Reader, **flags: Any) -> Attribute:
     return Attribute(name, read, post=False, put=False, **flags)
 
 

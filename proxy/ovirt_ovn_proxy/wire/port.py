@@ -42,6 +42,16 @@ _FIXED_IP = readers.record({"subnet_id": readers.identifier, "ip_address": reade
 _ADDRESS_PAIR = readers.record({"ip_address": readers.address_or_cidr, "mac_address": readers.mac})
 
 
+def _fixed_ips(field: str, value: Any) -> list[dict[str, Any]]:
+    """Read fixed IPs; none is given twice."""
+    entries: list[dict[str, Any]] = readers.list_of(_FIXED_IP, limit=100)(field, value)
+    ips = [entry["ip_address"] for entry in entries if "ip_address" in entry]
+    for ip in ips:
+        if ips.count(ip) > 1:
+            readers.invalid(field, ip, "is there twice")
+    return entries
+
+
 def _optional(read: readers.Reader) -> readers.Reader:
     return lambda field, value: None if value is None else read(field, value)
 
@@ -113,14 +123,20 @@ PORT = AttributeTable(
             "admin_state_up", readers.boolean, default=True, is_filter=True, is_sortable=True
         ),
         Attribute("mac_address", readers.mac, is_filter=True, is_sortable=True),
-        Attribute("fixed_ips", readers.list_of(_FIXED_IP, limit=100), is_filter=True),
+        Attribute("fixed_ips", _fixed_ips, is_filter=True),
         Attribute("device_id", readers.text(), default="", is_filter=True, is_sortable=True),
         Attribute("device_owner", readers.text(), default="", is_filter=True, is_sortable=True),
         Attribute(
             "status", readers.text(), post=False, put=False, is_filter=True, is_sortable=True
         ),
         # Accepted and not yet acted upon: there are no groups to name.
-        Attribute("security_groups", readers.list_of(readers.text()), null=None, is_filter=True),
+        Attribute(
+            "security_groups",
+            readers.list_of(readers.text()),
+            null=None,
+            is_filter=True,
+            read_filter=readers.text(),
+        ),
         Attribute("port_security_enabled", readers.boolean, is_filter=True),
         Attribute("allowed_address_pairs", _address_pairs, default=(), null=()),
         Attribute("extra_dhcp_opts", _extra_dhcp_opts, default=(), null=()),

@@ -113,7 +113,8 @@ def read_query(text: str, table: AttributeTable) -> Query:
         if key == "fixed_ips" and attribute is not None:
             tests.append(_fixed_ips(values))
         elif attribute is not None and attribute.is_filter:
-            equals[key] = [_read(attribute.name, attribute.read, value) for value in values]
+            read = attribute.read_filter or attribute.read
+            equals[key] = [_read(attribute.name, read, value) for value in values]
             tests.append(_equals(key, equals[key]))
         elif key in _TAG_TESTS:
             tests.append(_TAG_TESTS[key]({tag for value in values for tag in value.split(",")}))

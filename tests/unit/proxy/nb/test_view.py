@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The view shows our rows, in order, and nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+from unit.proxy.plans import (
+    FOREIGN,
+    FOREIGN_NET,
+    FOREIGN_PORT,
+    LOCALNET,
+    NET,
+    OTHER_NET,
+    PORT,
+    PORT2,
+    SUBNET,
+    SUBNET6,
+    a_localnet,
+    a_network,
+    a_port,
+    a_router_port,
+    a_subnet,
+    nb_global,
+    row_id,
+    view_of,
+)
+
+from ovirt_ovn_proxy.nb import keys, schema
+from ovirt_ovn_proxy.nb.addresses import Addressing
+from ovirt_ovn_proxy.nb.rows import DhcpOptions, Switch, SwitchPort
+
+PEER_NET = Switch.new(OTHER_NET, name="plain", external_ids={"ovirt_network_name": "plain"})
+
+
+def test_networks() -> None:
+    """A switch with any key of ours is a network, another manager's is none."""
+    view = view_of(a_network(), PEER_NET, *FOREIGN)
+
+    assert {NET, OTHER_NET} == {row.uuid for row in view.networks()}
+    assert view.network(NET) is view.row(schema.SWITCH, NET)
+    assert view.network(FOREIGN_NET) is None
+    assert view.network("no such") is None
+
+
+def test_localnet() -> None:
+    """The port of a physical network is found by its switch, and is no REST port."""
+    view = view_of(a_network(LOCALNET), a_localnet(), PEER_NET)
+    switch, other = view.network(NET), view.network(OTHER_NET)
+
+    assert switch is not None
+    assert other is not None
+    assert view.localnet(switch) is view.row(schema.PORT, LOCALNET)
+    assert view.localnet(other) is None
+    assert list(view.ports()) == []
+    assert view.port(LOCALNET) is None
+
+
+def test_ports() -> None:
+    """Of all switch ports only ours on networks of ours are REST ports."""
+    stranger = SwitchPort.new(PORT2, name="stranger", addresses=("unknown",))
+    marked = a_port(uuid=row_id(50), name="marked")
+    view = view_of(
+        a_network(PORT, PORT2),
+        a_port(name="given-name", external_ids={keys.DEVICE_ID: "vm"}),
+        stranger,
+        *FOREIGN,
+        Switch.new(row_id(51), name="foreign too", ports={row_id(50)}),
+        marked,
+    )
+    switch = view.network(NET)
+    assert switch is not None
+
+    assert [PORT] == [row.uuid for row in view.ports()]
+    assert [PORT] == [row.uuid for row in view.ports_of(switch)]
+    assert {PORT, PORT2} == {row.uuid for row in view.switch_ports(switch)}
+    assert view.port("given-name") is view.row(schema.PORT, PORT)
+    assert [PORT] == [row.uuid for row in view.ports_of_device("vm")]
+
+
+@pytest.mark.parametrize("name", [PORT, FOREIGN_PORT, "pod", "stranger", "marked", "", "no such"])
+def test_no_port(name: str) -> None:
+    """A port is found by its name alone; a stranger's row is not found at all."""
+    marked = a_port(uuid=row_id(50), name="marked")
+    view = view_of(
+        a_network(PORT, PORT2),
+        a_port(name="given-name"),
+        SwitchPort.new(PORT2, name="stranger"),
+        *FOREIGN,
+        Switch.new(row_id(51), ports={row_id(50)}),
+        marked,
+    )
+
+    assert view.port(name) is None
+
+
+def test_ports_of_device_of_strangers() -> None:
+    """A device id on another manager's switch finds nothing."""
+    port = a_port(external_ids={keys.DEVICE_ID: "vm"})
+    view = view_of(Switch.new(FOREIGN_NET, ports={PORT}), port)
+
+    assert list(view.ports_of_device("vm")) == []
+    assert list(view.ports_of_device("")) == []
+
+
+def test_addressing() -> None:
+    """A router's port shows what stands on the router's side."""
+    port, router_side = a_router_port()
+    view = view_of(a_network(port.uuid), port, router_side)
+
+    assert Addressing("02:00:00:00:00:02", ("10.0.0.1",)) == view.addressing(port)
+
+
+def test_subnets() -> None:
+    """Subnets are the rows with a network of ours, oldest first; rows of single ports are none."""
+    older = a_subnet(uuid=SUBNET6, external_ids={keys.CREATED_AT: "2025-01-01T00:00:00Z"})
+    peer = DhcpOptions.new(row_id(60), cidr="10.9.0.0/24", external_ids={"ovirt_network_id": NET})
+    own = DhcpOptions.new(row_id(61), external_ids={keys.PORT_OF_OPTIONS: PORT})
+    foreign = DhcpOptions.new(row_id(62), external_ids={"owner": "k8s"})
+    stray = DhcpOptions.new(row_id(63), external_ids={keys.SUBNET_NETWORK: FOREIGN_NET})
+    gone = DhcpOptions.new(row_id(64), external_ids={keys.SUBNET_NETWORK: row_id(99)})
+    view = view_of(a_network(), a_subnet(), older, peer, own, foreign, stray, gone, *FOREIGN)
+
+    assert [row_id(60), SUBNET6, SUBNET] == [row.uuid for row in view.subnets_of(NET)]
+    assert {row_id(60), SUBNET6, SUBNET} == {row.uuid for row in view.subnets()}
+    assert view.subnet(SUBNET) is view.row(schema.DHCP, SUBNET)
+    assert [None] * 5 == [view.subnet(row_id(number)) for number in (61, 62, 63, 64, 65)]
+    assert [row_id(61)] == [row.uuid for row in view.options_of(PORT)]
+    assert view.options_of(PORT2) == []
+
+
+def test_nb_global() -> None:
+    """The row of NB_Global is None on a database that nobody has initialised."""
+    found = view_of(nb_global(k="v")).nb_global
+
+    assert found is not None
+    assert found.external_ids == {"k": "v"}
+    assert view_of().nb_global is None

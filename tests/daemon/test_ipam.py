@@ -1,0 +1,375 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Addresses, MACs and VLANs are given out once, however many proxies give them out."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from daemon.ovsdb import OvsdbServer, wait_until
+from daemon.proxy import Api, ProxyProcess, proxy_process, running_api
+
+pytestmark = pytest.mark.daemon
+
+T = TypeVar("T")
+
+PROXIES, THREADS, CREATES = 3, 12, 20
+
+
+class Client(NamedTuple):
+    """A client of one proxy process; each request has a connection of its own."""
+
+    port: int
+
+    def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Send a request; return status and JSON body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, f"/v2.0/{path}", text)
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        return response.status, json.loads(content) if content else None
+
+    def create(self, kind: str, **values: Any) -> Any:
+        """POST one object; returns it."""
+        status, body = self("POST", f"{kind}s", {kind: values})
+        assert 201 == status, body
+        return body[kind]
+
+
+@pytest.fixture
+def proxies(central: Mapping[str, OvsdbServer]) -> Iterator[Sequence[Client]]:
+    """Clients of three proxies on one central."""
+    nb = central["nb"]
+    with ExitStack() as stack:
+        processes: list[ProxyProcess] = [
+            stack.enter_context(proxy_process(nb.folder, nb.remote, f"proxy{number}"))
+            for number in range(PROXIES)
+        ]
+        yield [Client(process.networking_port) for process in processes]
+
+
+def at_once(actions: Sequence[Callable[[], T]]) -> list[T]:
+    """Run all actions in threads that start at the same moment; return the results in order."""
+    start = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], T]) -> T:
+        start.wait(10)
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def addresses(ports: Sequence[Any]) -> list[str]:
+    """Return every address of the ports."""
+    return [entry["ip_address"] for port in ports for entry in port["fixed_ips"]]
+
+
+def doubled(values: Sequence[str]) -> list[str]:
+    """Return what occurs more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def test_a_whole_subnet(proxies: Sequence[Client]) -> None:
+    """12 threads at 3 proxies fill a subnet: each address once, no port lost, then a clear 409."""
+    client = proxies[0]
+    network_id = client.create("network", name="red")["id"]
+    client.create("subnet", network_id=network_id, cidr="10.0.0.0/24", ip_version=4)
+
+    def work(number: int) -> list[Any]:
+        own = proxies[number % PROXIES]
+        return [
+            own.create("port", network_id=network_id, name=f"{number}-{index}")
+            for index in range(CREATES)
+        ]
+
+    batches = at_once([lambda number=number: work(number) for number in range(THREADS)])
+    created = [port for batch in batches for port in batch]
+
+    assert THREADS * CREATES == len(created)
+    assert [] == doubled(addresses(created))
+    assert [] == doubled([port["mac_address"] for port in created])
+    assert len(created) == len(addresses(created))
+    for other in proxies:
+        listed = other("GET", "ports")[1]["ports"]
+        assert sorted(port["id"] for port in created) == sorted(port["id"] for port in listed)
+        assert sorted(addresses(created)) == sorted(addresses(listed))
+
+    # 253 addresses beside the gateway's; the last ones in a race of all proxies.
+    missing = 253 - len(created)
+    rest = at_once(
+        [
+            lambda number=number: proxies[number % PROXIES](
+                "POST", "ports", {"port": {"network_id": network_id}}
+            )
+            for number in range(missing + 5)
+        ]
+    )
+    taken = [body["port"] for status, body in rest if status == 201]
+    refused = [body["NeutronError"]["type"] for status, body in rest if status == 409]
+    assert missing == len(taken)
+    assert ["IpAddressGenerationFailure"] * 5 == refused
+    assert [f"10.0.0.{host}" for host in range(2, 255)] == sorted(
+        addresses(created + taken), key=lambda ip: int(ip.rpartition(".")[2])
+    )
+
+    # An address that was given back can be had again, at another proxy, at once.
+    freed = created[100]
+    assert 204 == proxies[1]("DELETE", f"ports/{freed['id']}")[0]
+    again = proxies[2].create("port", network_id=network_id)
+    assert addresses([freed]) == addresses([again])
+
+
+def test_creates_and_deletes(proxies: Sequence[Client]) -> None:
+    """Ports that come and go at all proxies never share an address, nor keep one for ever."""
+    client = proxies[0]
+    network_id = client.create("network", name="red")["id"]
+    # Few more addresses than ports that can be there at once.
+    client.create(
+        "subnet",
+        network_id=network_id,
+        cidr="10.0.0.0/24",
+        ip_version=4,
+        allocation_pools=[{"start": "10.0.0.10", "end": "10.0.0.27"}],
+    )
+    seen: list[list[str]] = []
+
+    def work(number: int) -> None:
+        own, other = proxies[number % PROXIES], proxies[(number + 1) % PROXIES]
+        for _ in range(8):
+            ports = [own.create("port", network_id=network_id) for _ in range(2)]
+            listed = other("GET", f"ports?network_id={network_id}")[1]["ports"]
+            assert {port["id"] for port in ports} <= {port["id"] for port in listed}
+            seen.append(addresses(listed))
+            for port in ports:
+                assert 204 == other("DELETE", f"ports/{port['id']}")[0]
+
+    at_once([lambda number=number: work(number) for number in range(9)])
+
+    assert [] == [listed for listed in seen if doubled(listed)]
+    assert {"ports": []} == client("GET", "ports")[1]
+
+
+def test_vlan_race(central: Mapping[str, OvsdbServer]) -> None:
+    """Of two proxies that claim a VLAN of a physical network at once, one gets it."""
+    nb = central["nb"]
+    with running_api(nb) as one, running_api(nb) as two:
+
+        def claim(api: Api, tag: int) -> tuple[int, Any]:
+            values = {
+                "name": "vlan",
+                "provider:network_type": "vlan",
+                "provider:physical_network": "physnet",
+                "provider:segmentation_id": tag,
+            }
+            answer = api("POST", "networks", {"network": values})
+            return answer.status, answer.json
+
+        for tag in range(1, 41):
+            answers = at_once([lambda tag=tag: claim(one, tag), lambda tag=tag: claim(two, tag)])
+
+            assert [201, 409] == sorted(status for status, _ in answers)
+            refused = next(body for status, body in answers if status == 409)
+            assert "VlanIdInUse" == refused["NeutronError"]["type"]
+        networks = one.get("networks")["networks"]
+        assert 40 == len({network["provider:segmentation_id"] for network in networks})
+        assert networks == two.get("networks")["networks"]
+
+
+def test_mac_race(central: Mapping[str, OvsdbServer]) -> None:
+    """Of two proxies that give one MAC to two ports of a network at once, one does."""
+    nb = central["nb"]
+    with running_api(nb) as one, running_api(nb) as two:
+        network = one.create("network", name="red")
+        ports = [one.create("port", network_id=network["id"]) for _ in range(2)]
+
+        def change(api: Api, port: Any, mac: str) -> tuple[int, Any]:
+            answer = api("PUT", f"ports/{port['id']}", {"port": {"mac_address": mac}})
+            return answer.status, answer.json
+
+        for number in range(40):
+            mac = f"02:00:00:00:00:{number:02x}"
+            answers = at_once(
+                [
+                    lambda mac=mac: change(one, ports[0], mac),
+                    lambda mac=mac: change(two, ports[1], mac),
+                ]
+            )
+
+            assert [200, 409] == sorted(status for status, _ in answers)
+            refused = next(body for status, body in answers if status == 409)
+            assert "MacAddressInUse" == refused["NeutronError"]["type"]
+            macs = [port["mac_address"] for port in one.get("ports")["ports"]]
+            assert 1 == macs.count(mac)
+            assert [] == doubled(macs)
+
+
+def test_given_address_race(central: Mapping[str, OvsdbServer]) -> None:
+    """Of two proxies that give one asked-for address at once, one does; VMs elsewhere may have it."""
+    nb = central["nb"]
+    with running_api(nb) as one, running_api(nb) as two:
+        networks = [one.create("network", name=name)["id"] for name in ("red", "blue")]
+        for network_id in networks:
+            one.create("subnet", network_id=network_id, cidr="10.0.0.0/24", ip_version=4)
+
+        def create(api: Api, network_id: str, ip: str) -> int:
+            values = {"network_id": network_id, "fixed_ips": [{"ip_address": ip}]}
+            return api("POST", "ports", {"port": values}).status
+
+        for host in range(10, 40):
+            statuses = at_once(
+                [
+                    lambda api=api, network_id=network_id, host=host: create(  # type: ignore[misc]
+                        api, network_id, f"10.0.0.{host}"
+                    )
+                    for network_id in networks
+                    for api in (one, two)
+                ]
+            )
+
+            assert [201, 409] == sorted(statuses[:2])
+            assert [201, 409] == sorted(statuses[2:])
+
+
+def test_without_nb_global(nb: OvsdbServer) -> None:
+    """On a database that ovn-northd has not seen yet everything can be created, by many at once."""
+    with ExitStack() as stack:
+        apis = [stack.enter_context(running_api(nb)) for _ in range(3)]
+        values = {"provider:physical_network": "physnet", "provider:network_type": "vlan"}
+        bodies: list[Any] = [
+            {"networks": [{"name": "a"}, {"name": "b"}]},
+            {"network": {"name": "c", "provider:segmentation_id": 7, **values}},
+            {"network": {"name": "d"}},
+        ]
+        answers = at_once(
+            [
+                lambda api=api, body=body: api("POST", "networks", body)  # type: ignore[misc]
+                for api, body in zip(apis, bodies)
+            ]
+        )
+        assert [201, 201, 201] == [answer.status for answer in answers]
+        network_id = answers[2].json["network"]["id"]
+        apis[0].create("subnet", network_id=network_id, cidr="10.0.0.0/24", ip_version=4)
+        ports = at_once(
+            [
+                lambda api=api: api.create("port", network_id=network_id)  # type: ignore[misc]
+                for api in apis
+            ]
+        )
+
+        assert [] == doubled(addresses(ports))
+        rows = nb_rows(nb, "NB_Global")
+        assert 1 == len(rows)
+        counters = dict(rows[0]["external_ids"][1])
+        assert 5 == len(counters), counters  # four networks, one physical network
+
+
+def nb_rows(nb: OvsdbServer, table: str) -> list[Any]:
+    """Return the rows of a table as the server has them."""
+    request = ["OVN_Northbound", {"op": "select", "table": table, "where": []}]
+    done = subprocess.run(
+        ["ovsdb-client", "transact", nb.remote, json.dumps(request)],
+        check=True,
+        capture_output=True,
+        timeout=10,
+    )
+    rows: list[Any] = json.loads(done.stdout)[0]["rows"]
+    return rows
+
+
+# --- what the counters cost ovn-northd ----------------------------------------
+
+
+class Northd(NamedTuple):
+    """The control socket of a running ovn-northd."""
+
+    control: str
+
+    def __call__(self, *command: str) -> str:
+        """Run a command of ovn-appctl on it and return what it prints."""
+        done = subprocess.run(
+            ["ovn-appctl", "-t", self.control, *command],
+            check=True,
+            capture_output=True,
+            timeout=10,
+        )
+        return done.stdout.decode()
+
+    def runs(self) -> int:
+        """Return how often the nodes that compute something ran, in full or in part."""
+        total = 0
+        for node in ("northd", "lflow"):
+            found = re.findall(r"- (?:re)?compute: +(\d+)", self("inc-engine/show-stats", node))
+            total += sum(map(int, found))
+        return total
+
+    def settled(self) -> int:
+        """Return `runs` once it does not change any more."""
+        runs = [-1]
+
+        def is_quiet() -> bool:
+            runs.append(self.runs())
+            time.sleep(0.1)
+            return runs[-1] == runs[-2] == self.runs()
+
+        wait_until(is_quiet, what="ovn-northd is idle")
+        return runs[-1]
+
+
+def test_northd(central: Mapping[str, OvsdbServer]) -> None:
+    """A counter costs ovn-northd nothing beside the change it comes with, and a read nothing at all."""
+    nb = central["nb"]
+    northd = Northd(str(nb.folder / "northd.ctl"))
+    number = 60
+    with running_api(nb) as api:
+        network = api.create("network", name="red")
+        port = api.create("port", network_id=network["id"])
+        deadline = time.monotonic() + 60
+
+        def mutation(table: str, where: Any, key: str, value: str) -> Any:
+            mutations = [
+                ["external_ids", "delete", ["set", [key]]],
+                ["external_ids", "insert", ["map", [[key, value]]]],
+            ]
+            return {"op": "mutate", "table": table, "where": where, "mutations": mutations}
+
+        def cost(action: Callable[[int], object]) -> int:
+            northd.settled()
+            northd("inc-engine/clear-stats")
+            for index in range(number):
+                action(index)
+                time.sleep(0.01)
+            return northd.settled()
+
+        def rename(index: int) -> Any:
+            where = [["name", "==", port["id"]]]
+            return mutation("Logical_Switch_Port", where, "ovirt_nic_name", f"nic{index}")
+
+        def count(index: int) -> Any:
+            return mutation("NB_Global", [], f"ovirt_sequence_{network['id']}", f"1{index}")
+
+        renames = cost(lambda index: api.connection.transact([rename(index)], deadline))
+        counted = cost(
+            lambda index: api.connection.transact([rename(index), count(index)], deadline)
+        )
+        reads = cost(lambda _: api.get("ports"))
+
+        assert renames >= number
+        assert counted <= 1.1 * renames
+        assert 0 == reads

@@ -1,0 +1,273 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One request is one transaction: what each verb sends to the Northbound server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from daemon.ovsdb import OvsdbServer
+from daemon.proxy import Answer, Api, running_api
+from daemon.wire_tap import Fault, Transact, WireTap
+
+pytestmark = pytest.mark.daemon
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+class Tapped(NamedTuple):
+    """The application, and what it says to its server."""
+
+    api: Api
+    tap: WireTap
+    database: str
+
+    def __call__(self, method: str, path: str, body: Any = None) -> tuple[Answer, list[Transact]]:
+        """Send one request; return its answer and its transactions."""
+        self.tap.take()
+        answer = self.api(method, path, body)
+        return answer, self.tap.take()
+
+
+@pytest.fixture
+def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
+    """The application behind a tap, with the row that ovn-northd would have made."""
+    with WireTap(nb) as tap, running_api(tap.server) as api:
+        api.create("network", name="makes the NB_Global row")
+        yield Tapped(api, tap, str(nb.database))
+
+
+def comments(transact: Transact) -> list[str]:
+    """Return the comments of a transaction."""
+    return [
+        operation["comment"] for operation in transact.operations if operation["op"] == "comment"
+    ]
+
+
+def kinds(transact: Transact) -> set[str]:
+    """Return the kinds of operations of a transaction."""
+    return {operation["op"] for operation in transact.operations}
+
+
+class Objects(NamedTuple):
+    """One object of each resource, with what makes, changes and names it."""
+
+    network: Any
+    subnet: Any
+    port: Any
+
+
+def make_objects(api: Api, name: str) -> Objects:
+    """Create a network with a subnet and a port."""
+    network = api.create("network", name=name)
+    subnet = api.create(
+        "subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4, name=name
+    )
+    return Objects(network, subnet, api.create("port", network_id=network["id"], name=name))
+
+
+def posts(network_id: str, number: int) -> dict[str, dict[str, Any]]:
+    """Return the values of a new object of each kind; `number` keeps subnets apart."""
+    return {
+        "network": {"name": f"n{number}"},
+        "subnet": {"network_id": network_id, "cidr": f"10.1.{number}.0/24", "ip_version": 4},
+        "port": {"network_id": network_id, "name": f"p{number}"},
+    }
+
+
+@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+def test_reads(tapped: Tapped, kind: str) -> None:
+    """A GET is one empty transaction, whatever it asks for."""
+    objects = make_objects(tapped.api, "red")
+    own = getattr(objects, kind)["id"]
+    for path in (
+        f"{kind}s",
+        f"{kind}s?name=red&fields=id&sort_key=name&limit=1",
+        f"{kind}s/{own}",
+        f"{kind}s/{own}/tags",
+        "quotas/x/details",
+    ):
+        answer, sent = tapped("GET", path)
+
+        assert 200 == answer.status, path
+        assert [[]] == [transact.operations for transact in sent], path
+
+
+@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+def test_writes(tapped: Tapped, kind: str) -> None:
+    """A write is one transaction: guards first, then changes, and the request's own comment."""
+    api = tapped.api
+    objects = make_objects(api, "red")
+    own = f"{kind}s/{getattr(objects, kind)['id']}"
+    values = [posts(objects.network["id"], number)[kind] for number in range(4)]
+    requests: list[tuple[str, str, Any, int]] = [
+        ("POST", f"{kind}s", {kind: values[0]}, 201),
+        ("POST", f"{kind}s", {f"{kind}s": values[1:]}, 201),
+        ("PUT", own, {kind: {"name": "blue"}}, 200),
+        ("POST", own, {kind: {"name": "green"}}, 200),
+        ("PUT", f"{own}/tags", {"tags": ["a", "b"]}, 200),
+        ("PUT", f"{own}/tags/c", None, 201),
+        ("DELETE", f"{own}/tags/c", None, 204),
+        ("DELETE", f"{own}/tags", None, 204),
+    ]
+    if kind == "network":
+        requests.append(("DELETE", f"networks/{api.create('network', name='x')['id']}", None, 204))
+    elif kind == "subnet":
+        unused = api.create("subnet", **posts(objects.network["id"], 9)["subnet"])
+        requests.append(("DELETE", f"subnets/{unused['id']}", None, 204))
+    else:
+        requests.append(("DELETE", own, None, 204))
+    for method, path, body, status in requests:
+        answer, sent = tapped(method, path, body)
+
+        assert status == answer.status, (method, path, answer)
+        assert 1 == len(sent), (method, path, sent)
+        request_id = answer.headers["X-Openstack-Request-Id"]
+        assert [f"{request_id} {method} /v2.0/{path}"] == comments(sent[0])
+        names = [operation["op"] for operation in sent[0].operations]
+        assert "wait" not in names[names.count("wait") :], "guards come first"
+        assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}
+
+
+@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
+    """A PUT of what is there already is one empty transaction, and no new revision."""
+    objects = make_objects(tapped.api, "red")
+    own = f"{kind}s/{getattr(objects, kind)['id']}"
+    before = tapped.api.get(own)
+    for path, body in ((own, {kind: {"name": "red"}}), (f"{own}/tags", {"tags": []})):
+        answer, sent = tapped("PUT", path, body)
+
+        assert 200 == answer.status
+        assert [[]] == [transact.operations for transact in sent]
+    assert before == tapped.api.get(own)
+
+
+@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+def test_refusals(tapped: Tapped, kind: str) -> None:
+    """What is refused is confirmed by one empty transaction, and nothing else is sent."""
+    api = tapped.api
+    objects = make_objects(api, "red")
+    in_use = {
+        "network": ("DELETE", f"networks/{objects.network['id']}", None),
+        "subnet": ("DELETE", f"subnets/{objects.subnet['id']}", None),
+        "port": (
+            "POST",
+            "ports",
+            {
+                "port": {
+                    "network_id": objects.network["id"],
+                    "mac_address": objects.port["mac_address"],
+                }
+            },
+        ),
+    }
+    requests: list[tuple[int, tuple[str, str, Any]]] = [
+        (404, ("GET", f"{kind}s/{NOBODY}", None)),
+        (404, ("PUT", f"{kind}s/{NOBODY}", {kind: {"name": "blue"}})),
+        (404, ("DELETE", f"{kind}s/{NOBODY}", None)),
+        (404, ("PUT", f"{kind}s/{NOBODY}/tags/a", None)),
+        (404, ("DELETE", f"{kind}s/{getattr(objects, kind)['id']}/tags/a", None)),
+        (409, in_use[kind]),
+    ]
+    if kind != "network":
+        requests.append((404, ("POST", f"{kind}s", {kind: posts(NOBODY, 1)[kind]})))
+    for status, request in requests:
+        answer, sent = tapped(*request)
+
+        assert status == answer.status, (request, answer)
+        assert [[]] == [transact.operations for transact in sent], request
+
+
+def test_bad_requests(tapped: Tapped) -> None:
+    """What cannot be understood is refused without a word to the server."""
+    for method, path, body in (
+        ("POST", "networks", b"{"),
+        ("POST", "networks", {"network": {"mtu": "big"}}),
+        ("PUT", f"ports/{NOBODY}", {"port": {"network_id": NOBODY}}),
+        ("DELETE", f"ports/{NOBODY}", b"{}"),
+        ("PATCH", f"ports/{NOBODY}", None),
+        ("GET", "networks?limit=many", None),
+        ("GET", "extensions", None),
+        ("GET", "nothing", None),
+    ):
+        answer, sent = tapped(method, path, body)
+
+        assert answer.status in (200, 400, 404, 405)
+        assert [] == sent, path
+
+
+def test_failed_guard(tapped: Tapped, nb: OvsdbServer) -> None:
+    """A guard that fails costs one more transaction, and changes nothing by itself."""
+    objects = make_objects(tapped.api, "red")
+    with running_api(nb) as other:
+        tapped.tap.take()
+        # The plan is made before this change and arrives after it.
+        tapped.tap.before_next_write(
+            lambda: other.update("port", objects.port["id"], device_id="somebody")
+        )
+        answer = tapped.api("PUT", f"ports/{objects.port['id']}", {"port": {"name": "blue"}})
+
+    sent = tapped.tap.take()
+    assert 200 == answer.status
+    assert 2 == len(sent)
+    assert comments(sent[0]) == comments(sent[1])
+    port = tapped.api.get(f"ports/{objects.port['id']}")["port"]
+    assert ("blue", "somebody", 3) == (port["name"], port["device_id"], port["revision_number"])
+
+
+def test_lost_session(tapped: Tapped) -> None:
+    """A session that breaks costs one more transaction at the most, in the next session."""
+    for fault, number in ((Fault.CUT_BEFORE, 2), (Fault.CUT_AFTER, 1)):
+        tapped.tap.arm(fault)
+        answer, sent = tapped("POST", "networks", {"network": {"name": "red"}})
+
+        assert 201 == answer.status
+        assert number == len(sent), fault
+
+
+def test_write_barrier(nb: OvsdbServer) -> None:
+    """With `read-barrier = write` a read is one write; where there is nothing to write to, 503."""
+    with WireTap(nb) as tap:
+        settings = {"read_barrier": "write", "request_timeout_s": 0.3}
+        with running_api(tap.server, **settings) as api:
+            unanswered = api("GET", "networks")
+            tries = len(tap.take())
+            api.create("network", name="makes the NB_Global row")
+            tap.take()
+            answer = api("GET", "networks")
+
+            assert 503 == unanswered.status
+            assert "NB_Global is empty" in unanswered.json["NeutronError"]["message"]
+            assert tries < 50
+            assert 200 == answer.status
+            assert [{"mutate"}] == list(map(kinds, tap.take()))
+
+
+def test_log(tapped: Tapped) -> None:
+    """The database's own log names request id, verb and path of each change, and no reads."""
+    answers = {}
+    network, _ = tapped("POST", "networks", {"network": {"name": "red"}})
+    answers["POST /v2.0/networks"] = network
+    path = f"networks/{network.json['network']['id']}"
+    answers[f"PUT /v2.0/{path}"], _ = tapped("PUT", path, {"network": {"name": "blue"}})
+    read, _ = tapped("GET", path)
+    same, _ = tapped("PUT", path, {"network": {"name": "blue"}})
+    refused, _ = tapped("DELETE", f"networks/{NOBODY}")
+    answers[f"DELETE /v2.0/{path}"], _ = tapped("DELETE", path)
+
+    log = subprocess.run(
+        ["ovsdb-tool", "show-log", "-m", tapped.database],
+        check=True,
+        capture_output=True,
+        timeout=10,
+    ).stdout.decode()
+    for request, answer in answers.items():
+        assert 1 == log.count(f'"{answer.headers["X-Openstack-Request-Id"]} {request}"'), request
+    for answer in (read, same, refused):
+        assert answer.headers["X-Openstack-Request-Id"] not in log
+    assert "GET" not in log
