@@ -24,7 +24,7 @@ from .errors import NotFound
 from .execute import Executor
 from .listing import is_port_list, list_objects, render_ports
 from .nb.view import View
-from .plan.draft import Context, Plan
+from .plan.draft import TIME_FORMAT, Context, Plan
 from .resources import RESOURCES, JsonObject, Resource
 from .routes import Route, match
 from .wire import service
@@ -104,7 +104,7 @@ class NetworkingApi:
         context = Context(
             config=self._config,
             request_uuid=uuid.UUID(request_id[len("req-") :]),
-            now=self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            now=self._now().strftime(TIME_FORMAT),
             is_engine=is_engine(request),
         )
         call = Call(

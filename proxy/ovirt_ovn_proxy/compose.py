@@ -27,7 +27,7 @@ from .nb.connection import Connection
 from .nb.remote import TlsFiles
 from .nb.replica import Replica
 from .nb.view import View
-from .plan.draft import Context
+from .plan.draft import TIME_FORMAT, Context
 from .routes import match
 from .server import Limits, Listener, Server
 from .writing import make_writer
@@ -115,7 +115,7 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
     context = Context(
         config=config,
         request_uuid=uuid.uuid4(),
-        now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        now=datetime.now(timezone.utc).strftime(TIME_FORMAT),
     )
     writer = make_writer(route, route.resource, (body or "").encode(), context)
     with _connected(config) as replica, replica.lock:

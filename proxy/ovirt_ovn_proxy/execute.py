@@ -127,8 +127,6 @@ class Executor:
             except OutcomeUnknown:
                 # What an old session still holds may be committed at any time from now.
                 unheard.append(plan)
-                if self._look(plan.is_done, deadline):
-                    return plan
             except NotReady:
                 pass
             self._pause(attempt, deadline)

@@ -9,6 +9,7 @@ client gets JSON and never a traceback.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -53,6 +54,8 @@ class Application:
         request_id = f"req-{uuid.uuid4()}"
         environ[REQUEST_ID] = request_id
         request = Request(environ)
+        # All of a body is needed in memory, so none goes to a file first.
+        request.request_body_tempfile_limit = sys.maxsize
         reason = ""
         try:
             response = self._handle(request)

@@ -107,8 +107,9 @@ def _mutations(mutate: Any, ports: Sequence[Port]) -> Iterator[Mapping[str, Any]
 
 def make_content(proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subnets: int) -> Content:
     """Have the proxy make networks, with room for `ports`; the first ones get a subnet."""
-    host_bits = max(8, (4 * ports // switches).bit_length())
-    ranges = ipaddress.ip_network("10.0.0.0/8").subnets(new_prefix=32 - host_bits)
+    # No address is used twice, and thousands of ports come and go.
+    host_bits = max(8, ((4 * ports + 4000) // switches).bit_length())
+    ranges = ipaddress.IPv4Network("10.0.0.0/8").subnets(new_prefix=32 - host_bits)
     networks = []
     for number in range(switches):
         network_id = _post(proxy_port, "network", name=f"net{number}")["id"]

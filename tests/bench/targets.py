@@ -9,6 +9,7 @@ the same transaction, sent to the database over one connection that stays open.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from bench.content import HOSTS, Content, Port, port_values
 from bench.processes import cpu_s
 from bench.raw import Answer, CheckError, Ovsdb, exchange, request
 from daemon.ovsdb import OvsdbServer, wait_until
-from daemon.proxy import ProxyProcess
+from daemon.proxy import SOURCES, ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, SWITCH
@@ -32,6 +33,8 @@ _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "p
 _SETTINGS = "[NETWORK]\nport-security-enabled-default=true\n"
 _PATIENCE_S = 120.0
 _CHILDREN = Path(__file__).with_name("children.py")
+_TESTS = _CHILDREN.parents[1]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCES), str(_TESTS)])}
 
 
 class Target(Protocol):
@@ -193,6 +196,7 @@ class Floor:
         old = self._content.external_ids(port, self._hosts.get(port.id, HOSTS[0]))
         new = self._content.external_ids(port, host)
         return [
+            ops.wait_columns(PORT, port.id, {"options": {}}),
             ops.wait_columns(PORT, port.id, {"external_ids": old}),
             ops.update(PORT, port.id, {"external_ids": new}),
             ops.comment(f"bench PUT {port.id}"),
@@ -235,7 +239,7 @@ def bare_server(folder: Path, body: bytes) -> Iterator[tuple[int, int]]:
     file = folder / "body"
     file.write_bytes(body)
     command = [sys.executable, str(_CHILDREN), "bare-server", str(file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_ENVIRONMENT) as process:
         try:
             assert process.stdout is not None
             yield process.pid, int(process.stdout.readline())
@@ -246,6 +250,6 @@ def bare_server(folder: Path, body: bytes) -> Iterator[tuple[int, int]]:
 def run_child(*arguments: str) -> dict[str, float]:
     """Run one of the measuring children to its end; return what it says."""
     command = [sys.executable, str(_CHILDREN), *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=_ENVIRONMENT)
     said: dict[str, float] = json.loads(done.stdout)
     return said

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_whole_subnet(proxies: Sequence[Client]) -> None:
             for index in range(CREATES)
         ]
 
-    batches = at_once([lambda number=number: work(number) for number in range(THREADS)])
+    batches = at_once([partial(work, number) for number in range(THREADS)])
     created = [port for batch in batches for port in batch]
 
     assert THREADS * CREATES == len(created)
@@ -115,8 +116,8 @@ def test_a_whole_subnet(proxies: Sequence[Client]) -> None:
     missing = 253 - len(created)
     rest = at_once(
         [
-            lambda number=number: proxies[number % PROXIES](
-                "POST", "ports", {"port": {"network_id": network_id}}
+            partial(
+                proxies[number % PROXIES], "POST", "ports", {"port": {"network_id": network_id}}
             )
             for number in range(missing + 5)
         ]
@@ -160,7 +161,7 @@ def test_creates_and_deletes(proxies: Sequence[Client]) -> None:
             for port in ports:
                 assert 204 == other("DELETE", f"ports/{port['id']}")[0]
 
-    at_once([lambda number=number: work(number) for number in range(9)])
+    at_once([partial(work, number) for number in range(9)])
 
     assert [] == [listed for listed in seen if doubled(listed)]
     assert {"ports": []} == client("GET", "ports")[1]
@@ -182,7 +183,7 @@ def test_vlan_race(central: Mapping[str, OvsdbServer]) -> None:
             return answer.status, answer.json
 
         for tag in range(1, 41):
-            answers = at_once([lambda tag=tag: claim(one, tag), lambda tag=tag: claim(two, tag)])
+            answers = at_once([partial(claim, api, tag) for api in (one, two)])
 
             assert [201, 409] == sorted(status for status, _ in answers)
             refused = next(body for status, body in answers if status == 409)
@@ -206,10 +207,7 @@ def test_mac_race(central: Mapping[str, OvsdbServer]) -> None:
         for number in range(40):
             mac = f"02:00:00:00:00:{number:02x}"
             answers = at_once(
-                [
-                    lambda mac=mac: change(one, ports[0], mac),
-                    lambda mac=mac: change(two, ports[1], mac),
-                ]
+                [partial(change, api, port, mac) for api, port in zip((one, two), ports)]
             )
 
             assert [200, 409] == sorted(status for status, _ in answers)
@@ -221,7 +219,7 @@ def test_mac_race(central: Mapping[str, OvsdbServer]) -> None:
 
 
 def test_given_address_race(central: Mapping[str, OvsdbServer]) -> None:
-    """Of two proxies that give one asked-for address at once, one does; VMs elsewhere may have it."""
+    """Of two proxies that give one address at once, one does; another network may have it too."""
     nb = central["nb"]
     with running_api(nb) as one, running_api(nb) as two:
         networks = [one.create("network", name=name)["id"] for name in ("red", "blue")]
@@ -235,9 +233,7 @@ def test_given_address_race(central: Mapping[str, OvsdbServer]) -> None:
         for host in range(10, 40):
             statuses = at_once(
                 [
-                    lambda api=api, network_id=network_id, host=host: create(  # type: ignore[misc]
-                        api, network_id, f"10.0.0.{host}"
-                    )
+                    partial(create, api, network_id, f"10.0.0.{host}")
                     for network_id in networks
                     for api in (one, two)
                 ]
@@ -258,20 +254,12 @@ def test_without_nb_global(nb: OvsdbServer) -> None:
             {"network": {"name": "d"}},
         ]
         answers = at_once(
-            [
-                lambda api=api, body=body: api("POST", "networks", body)  # type: ignore[misc]
-                for api, body in zip(apis, bodies)
-            ]
+            [partial(api, "POST", "networks", body) for api, body in zip(apis, bodies)]
         )
         assert [201, 201, 201] == [answer.status for answer in answers]
         network_id = answers[2].json["network"]["id"]
         apis[0].create("subnet", network_id=network_id, cidr="10.0.0.0/24", ip_version=4)
-        ports = at_once(
-            [
-                lambda api=api: api.create("port", network_id=network_id)  # type: ignore[misc]
-                for api in apis
-            ]
-        )
+        ports = at_once([partial(api.create, "port", network_id=network_id) for api in apis])
 
         assert [] == doubled(addresses(ports))
         rows = nb_rows(nb, "NB_Global")
@@ -333,7 +321,7 @@ class Northd(NamedTuple):
 
 
 def test_northd(central: Mapping[str, OvsdbServer]) -> None:
-    """A counter costs ovn-northd nothing beside the change it comes with, and a read nothing at all."""
+    """A counter costs ovn-northd nothing beside the change that it guards, a read nothing at all."""
     nb = central["nb"]
     northd = Northd(str(nb.folder / "northd.ctl"))
     number = 60

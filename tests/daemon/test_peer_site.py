@@ -343,23 +343,37 @@ def test_going_back_gives_no_address_twice(site: Site) -> None:
     assert len(set(taken)) == len(taken)
 
 
-def test_a_second_subnet(site: Site) -> None:
-    """A network of the site takes a second subnet; its ports keep what they have."""
-    before = _all_ips(site, "plain")
-    config = _column(site, "Logical_Switch", NETWORKS["plain"], "other_config")
-    values = {"network_id": NETWORKS["plain"], "ip_version": 4}
+@pytest.mark.parametrize(
+    ("name", "cidr", "address"),
+    [
+        ("plain", "10.77.0.0/24", "10.77.0.2"),
+        ("plain", "fd77::/64", "fd77::1"),
+        ("v6", "10.77.0.0/24", "10.77.0.2"),
+        ("v6", "fd77::/64", "fd77::1"),
+    ],
+)
+def test_a_second_subnet(site: Site, name: str, cidr: str, address: str) -> None:
+    """A network of the site takes a second subnet, and gives it up; its ports keep theirs."""
+    network_id = NETWORKS[name]
+    before = _all_ips(site, name)
+    subnets = site.api.get(f"networks/{network_id}")["network"]["subnets"]
+    config = _column(site, "Logical_Switch", network_id, "other_config")
+    values = {"network_id": network_id, "ip_version": 6 if ":" in cidr else 4, "cidr": cidr}
 
-    subnet = site.api.create("subnet", cidr="10.77.0.0/24", **values)
+    subnet = site.api.create("subnet", **values)
 
-    assert {SUBNETS["plain4"], subnet["id"]} == set(
-        site.api.get(f"networks/{NETWORKS['plain']}")["network"]["subnets"]
-    )
-    assert before == _all_ips(site, "plain")
-    assert config == _column(site, "Logical_Switch", NETWORKS["plain"], "other_config")
+    site.nbctl("--wait=sb", "--timeout=10", "sync")
+    shown = site.api.get(f"networks/{network_id}")["network"]["subnets"]
+    assert {*subnets, subnet["id"]} == set(shown)
+    assert before == _all_ips(site, name)
+    assert config == _column(site, "Logical_Switch", network_id, "other_config")
     fixed_ips = [{"subnet_id": subnet["id"]}]
-    port = site.api.create("port", network_id=NETWORKS["plain"], fixed_ips=fixed_ips)
-    assert ["10.77.0.2"] == _ips(port)
-    assert 400 == site.api("POST", "subnets", {"subnet": {**values, "cidr": "10.1.0.0/25"}}).status
+    port = site.api.create("port", network_id=network_id, fixed_ips=fixed_ips)
+    assert [address] == _ips(port)
+    assert 400 == site.api("POST", "subnets", {"subnet": values}).status
+    site.api.delete("port", port["id"])
+    site.api.delete("subnet", subnet["id"])
+    assert config == _column(site, "Logical_Switch", network_id, "other_config")
 
 
 def test_a_subnet_changes(site: Site) -> None:
@@ -404,7 +418,7 @@ def test_a_network_goes_with_all_that_is_its_own(site: Site, name: str) -> None:
     assert set(NETWORKS.values()) - {NETWORKS[name]} == site.ids("networks")
     assert set(SUBNETS.values()) - subnets == site.ids("subnets")
     assert NETWORKS[name] not in site.dump("DHCP_Options")
-    assert "phys1" not in site.dump("Logical_Switch_Port") or name != "vlan"
+    assert ("phys1" in site.dump("Logical_Switch_Port")) == (name != "vlan")
 
 
 def test_a_port_of_a_router_is_the_routers(site: Site) -> None:
@@ -507,6 +521,20 @@ def test_a_port_of_another_manager_keeps_its_network(site: Site) -> None:
     site.api.delete("network", NETWORKS["open"])
 
 
+def test_a_subnet_that_another_managers_port_uses_stays(site: Site) -> None:
+    """Automatic addresses go with their subnet from ports of ours, not from those of others."""
+    values = {"network_id": NETWORKS["open"], "cidr": "fd09::/64", "ip_version": 6}
+    subnet = site.api.create("subnet", ipv6_address_mode="slaac", **values)
+    _add_others(site)
+    site.nbctl("lsp-set-addresses", "guest-of-ours", "0a:00:00:00:00:02 fd09::800:ff:fe00:2")
+    before = _column(site, "Logical_Switch_Port", "guest-of-ours", "addresses")
+
+    assert (409, "SubnetInUse") == _refusal(site, "DELETE", f"subnets/{subnet['id']}")
+    assert before == _column(site, "Logical_Switch_Port", "guest-of-ours", "addresses")
+    site.nbctl("lsp-del", "guest-of-ours")
+    site.api.delete("subnet", subnet["id"])
+
+
 # --- damaged rows -------------------------------------------------------------
 
 _DEEP = "[" * 50_000
@@ -537,7 +565,7 @@ DAMAGE: list[tuple[str, str, str]] = [
         for setting in (
             "cidr=nonsense",
             "cidr=10.1.0.0/99",
-            "cidr=fd00::/64",
+            'cidr="fd00::/64"',
             "cidr=10.1.0.9/24",
             "external_ids:ip_version=x",
             "external_ids:ovirt_revision_number=x",
@@ -629,35 +657,29 @@ def _lists(site: Site) -> dict[str, set[str]]:
 def _use(site: Site, table: str, record: str) -> None:
     """Use the damaged object and its neighbours; whatever is answered, it is no defect."""
     api = site.api
-    kind = {"Logical_Switch": "network", "DHCP_Options": "subnet", "Logical_Switch_Port": "port"}
+    kind = {"Logical_Switch": "network", "DHCP_Options": "subnet"}.get(table, "port")
     changes: dict[str, Any] = {"name": "used"}
-    if table == "Logical_Switch_Port":
+    if kind == "port":
         changes.update({"binding:host_id": "host9", "mac_address": "56:6f:0a:00:00:02"})
         changes["extra_dhcp_opts"] = [{"opt_name": "mtu", "opt_value": "1400"}]
-    old = site.nbctl("get", table, record, "external_ids")
-    paths = {key: f"{key}s/{value}" for key, value in (("network", NETWORKS["plain"]),)}
+    network = f"networks/{NETWORKS['plain']}"
     statuses = [
-        api("GET", f"{kind[table]}s/{record}").status,
+        api("GET", f"{kind}s/{record}").status,
         *(
-            api("PUT", f"{kind[table]}s/{record}", {kind[table]: {key: value}}).status
-            for key, value in changes.items()
+            api("PUT", f"{kind}s/{record}", {kind: {name: value}}).status
+            for name, value in changes.items()
         ),
-        api("PUT", paths["network"], {"network": {"mtu": 1400}}).status,
-        api("PUT", paths["network"], {"network": {"mtu": 0}}).status,
+        api("PUT", network, {"network": {"mtu": 1400}}).status,
+        api("PUT", network, {"network": {"mtu": 0}}).status,
     ]
-    port = api("POST", "ports", {"port": {"network_id": NETWORKS["plain"], "fixed_ips": []}})
-    automatic = {"network_id": NETWORKS["plain"], "cidr": "fd66::/64", "ip_version": 6}
-    automatic["ipv6_address_mode"] = "slaac"
-    subnet = api("POST", "subnets", {"subnet": automatic})
-    if subnet.status == 201:
-        statuses.append(api("DELETE", f"subnets/{subnet.json['subnet']['id']}").status)
-    statuses += [
-        port.status,
-        subnet.status,
-        api("DELETE", f"ports/{port.json['port']['id']}").status,
-    ]
+    of_network = {"network_id": NETWORKS["plain"]}
+    automatic = {"cidr": "fd66::/64", "ip_version": 6, "ipv6_address_mode": "slaac"}
+    port = api("POST", "ports", {"port": {**of_network, "fixed_ips": []}})
+    subnet = api("POST", "subnets", {"subnet": {**of_network, **automatic}})
+    assert (201, 201) == (port.status, subnet.status)
+    statuses.append(api("DELETE", f"subnets/{subnet.json['subnet']['id']}").status)
+    statuses.append(api("DELETE", f"ports/{port.json['port']['id']}").status)
     assert [] == [status for status in statuses if status >= 500]
-    assert old != ""
 
 
 def test_rows_that_lack_everything(damaged: Site) -> None:

@@ -46,6 +46,7 @@ class _Session:
     def __init__(self, number: int, near: socket.socket, server: OvsdbServer) -> None:
         self.number = number
         self.near = near
+        self.is_late = False
         self.far = socket.socket(socket.AF_UNIX)
         self.far.connect(str(server.socket))
 
@@ -70,7 +71,8 @@ class WireTap:
         self._mute: tuple[_Session, Any] | None = None
         self._results: list[Any] = []
         self._is_holding = False
-        self._first: Callable[[], object] | None = None
+        self._before_write: Callable[[], object] | None = None
+        self._before_session: Callable[[], object] | None = None
         self._threads: list[threading.Thread] = []
         self.delay_s = 0.0
         """How long each message from the server is kept back."""
@@ -125,7 +127,12 @@ class WireTap:
     def before_next_write(self, action: Callable[[], object]) -> None:
         """Keep the next write back until `action` has been done."""
         with self._lock:
-            self._first = action
+            self._before_write = action
+
+    def before_next_session(self, action: Callable[[], object]) -> None:
+        """Keep the next session back until `action` has been done."""
+        with self._lock:
+            self._before_session = action
 
     @property
     def is_armed(self) -> bool:
@@ -152,6 +159,9 @@ class WireTap:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                if self._before_session is not None:
+                    action, self._before_session = self._before_session, None
+                    action()
                 with self._lock:
                     session = _Session(len(self._sessions) + 1, near, self._server)
                     self._sessions.append(session)
@@ -165,7 +175,7 @@ class WireTap:
                 for message in framer.feed(data):
                     self._request(session, message)
         # A session that broke with a write held back lives on at the server's end.
-        if not any(session is held for held, _ in self._late):
+        if not session.is_late:
             session.cut()
         session.near.close()
 
@@ -177,8 +187,8 @@ class WireTap:
             is_write = bool(operations)
             with self._lock:
                 self._transacts.append(Transact(session.number, operations))
-        if is_write and self._first is not None:
-            action, self._first = self._first, None
+        if is_write and self._before_write is not None:
+            action, self._before_write = self._before_write, None
             action()
         if is_write and self._late and self._late[0][0] is not session and not self._is_holding:
             self.release()
@@ -193,6 +203,7 @@ class WireTap:
             return
         if fault is not Fault.CUT_BEFORE:
             self._is_holding = fault is Fault.HOLD
+            session.is_late = True
             self._late.append((session, message))
             session.near.shutdown(socket.SHUT_RDWR)
         else:
@@ -218,6 +229,6 @@ class WireTap:
             with contextlib.suppress(OSError):
                 session.near.sendall(message)
                 return
-        if "result" in body and isinstance(body.get("id"), int):
+        if session.is_late and isinstance(body.get("id"), int):
             with self._lock:
                 self._results.append(body["result"])

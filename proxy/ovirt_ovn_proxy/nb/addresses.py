@@ -89,7 +89,7 @@ def pair_macs(port: SwitchPort) -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(pair["mac_address"] for pair in json.loads(text))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return frozenset()
 
 

@@ -106,6 +106,13 @@ class Switch(Row):
     rendered: bytes | None
     usage: Usage
 
+    def copy(self, **columns: Any) -> Switch:
+        """Return a copy with some columns replaced, and the same `usage`."""
+        twin = super().copy(**columns)
+        if hasattr(self, "usage"):
+            twin.usage = self.usage
+        return twin
+
 
 class SwitchPort(Row):
     """A logical switch port.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..nb import keys
+from ..wire.common import integer
 from .draft import Context
 
 
@@ -26,11 +27,11 @@ def created(values: Mapping[str, Any], context: Context) -> dict[str, str]:
 
 def updated(external_ids: Mapping[str, str], context: Context) -> dict[str, str]:
     """Return the external_ids with a later revision."""
-    revision = external_ids.get(keys.REVISION, "")
+    revision = integer(external_ids.get(keys.REVISION)) or 0
     return {
         **external_ids,
         keys.UPDATED_AT: context.now,
-        keys.REVISION: str(int(revision) + 1 if revision.isdecimal() else 1),
+        keys.REVISION: str(revision + 1),
     }
 
 

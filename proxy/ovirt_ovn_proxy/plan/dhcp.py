@@ -16,8 +16,8 @@ from ..config import Config
 from ..nb import keys
 from ..nb.addresses import ip_number
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
-from ..wire.common import stored_json
 from ..wire.network import asked_mtu
+from ..wire.port import extra_dhcp_opts
 from ..wire.subnet import STATELESS, Subnet, range_of, read_subnet
 from .draft import Draft
 
@@ -143,7 +143,7 @@ def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> Swi
 
     Plans the port's own rows of DHCP_Options as its extra options need them.
     """
-    extra = stored_json(port.external_ids, keys.EXTRA_DHCP_OPTS, [])
+    extra = extra_dhcp_opts(port)
     own = {row.external_ids.get(keys.SUBNET_IP_VERSION): row for row in draft.options_of(port.name)}
     references: dict[int, str | None] = {}
     for version in (4, 6):
@@ -181,7 +181,7 @@ def _serving(
                 spans.append((span, row))
     for number in map(ip_number, draft.addressing(port).ips):
         for span, row in spans:
-            if number is not None and span.holds(number):
+            if span.holds(number):
                 return row
     return None
 

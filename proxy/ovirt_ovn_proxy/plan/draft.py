@@ -24,12 +24,16 @@ from ..nb.view import View
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 
 
+# strftime(3); UTC
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
 @dataclass(frozen=True)
 class Context:
     """What a request brings beside its values.
 
     `request_uuid` is the seed of every id that the plan chooses, `now` the time
-    as "YYYY-MM-DDTHH:MM:SSZ"; `is_engine` tells oVirt's engine from Networking
+    as "YYYY-MM-DDTHH:MM:SS.ffffffZ"; `is_engine` tells oVirt's engine from Networking
     API clients where their expectations differ.
     """
 

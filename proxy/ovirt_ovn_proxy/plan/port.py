@@ -11,10 +11,16 @@ from ..errors import BadRequest, Conflict, NotFound
 from ..nb import keys
 from ..nb.addresses import Addressing, is_dynamic
 from ..nb.rows import Switch, SwitchPort
-from ..wire.common import stored_json
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
-from ..wire.port import asked_admin_state, encode_port, has_port_security, is_router_port
+from ..wire.port import (
+    address_pairs,
+    asked_admin_state,
+    encode_port,
+    extra_dhcp_opts,
+    has_port_security,
+    is_router_port,
+)
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
@@ -88,9 +94,8 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if _ADDRESS_ATTRIBUTES & set(values):
         wanted = _readdressed(draft, switch, port, wanted, values)
     if "extra_dhcp_opts" in values:
-        kept = stored_json(external_ids, keys.EXTRA_DHCP_OPTS, [])
         external_ids = dict(wanted.external_ids)
-        options = _merged_options(kept, values["extra_dhcp_opts"])
+        options = _merged_options(extra_dhcp_opts(port), values["extra_dhcp_opts"])
         put(external_ids, keys.EXTRA_DHCP_OPTS, options, [])
         wanted = wanted.copy(external_ids=external_ids)
     moved = wanted.addresses != port.addresses
@@ -162,7 +167,7 @@ def _readdressed(
     found = draft.addressing(port)
     mac = values.get("mac_address", found.mac)
     security = values.get("port_security_enabled", has_port_security(port))
-    stored = stored_json(port.external_ids, keys.ADDRESS_PAIRS, [])
+    stored = address_pairs(port)
     pairs = _pairs(values.get("allowed_address_pairs", stored), mac or "")
     if (mac, security, pairs) == (found.mac, has_port_security(port), stored) and (
         "fixed_ips" not in values

@@ -183,7 +183,7 @@ class Advance:
 
     def operations(self) -> Sequence[Operation]:
         counter = self.seen.get(self._key, "0")
-        following = str(int(counter) + 1 if counter.isdecimal() else 1)
+        following = str(int(counter) + 1 if counter.isdecimal() and len(counter) < 19 else 1)
         value = None if self.is_last else following
         return (ops.set_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, value),)
 

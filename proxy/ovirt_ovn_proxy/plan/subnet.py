@@ -13,9 +13,10 @@ from ..errors import Conflict, NotFound
 from ..nb import keys
 from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
-from ..wire.common import stored_json
-from ..wire.port import has_port_security, is_router_port
+from ..nb.view import is_port
+from ..wire.port import address_pairs, has_port_security, is_router_port
 from ..wire.subnet import (
+    Range,
     Subnet,
     default_pools,
     encode_subnet,
@@ -123,13 +124,10 @@ def delete(draft: Draft, row: DhcpOptions) -> None:
         holders = [
             port
             for port in _possible_holders(draft, switch, span.version, span.first, span.last)
-            if any(
-                number is not None and span.holds(number)
-                for number in map(ip_number, draft.addressing(port).ips)
-            )
+            if any(map(span.holds, map(ip_number, draft.addressing(port).ips)))
         ]
         for port in holders:
-            if not subnet.is_auto or not _drop_auto_address(draft, port, subnet):
+            if not subnet.is_auto or not _drop_auto_address(draft, port, subnet, span):
                 raise Conflict(
                     "SubnetInUse",
                     f"Unable to complete operation on subnet {row.uuid}: "
@@ -205,8 +203,11 @@ def _plan_ovn_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
     """Name the first subnet of each IP version to OVN.
 
     Ports of ours do not use it; ports that ovirt-provider-ovn makes on this network
-    after a site went back to it do.
+    after a site went back to it do. Such ports that are there already would get an
+    address each behind our back, so with them there is nothing to name.
     """
+    if any(map(is_dynamic, draft.view.switch_ports(switch))):
+        return
     config = dict(switch.other_config)
     if subnet.version == 4 and "subnet" not in config:
         config["subnet"] = str(subnet.network)
@@ -248,14 +249,17 @@ def _plan_auto_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
     refresh_ports(draft, switch, ports)
 
 
-def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet) -> bool:
-    """Plan a port without its address in the subnet; False if it has another one there."""
+def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet, span: Range) -> bool:
+    """Plan a port without its address in the subnet; False if it has another one there.
+
+    False too for a port whose addresses others decide on.
+    """
     found = draft.addressing(port)
-    if is_router_port(port) or is_dynamic(port) or found.mac is None:
+    if not is_port(port) or is_router_port(port) or is_dynamic(port) or found.mac is None:
         return False
     automatic = eui64(subnet.network, found.mac)
     ips = [ip for ip in found.ips if ip != automatic]
-    if any(ipaddress.ip_address(ip) in subnet.network for ip in ips):
+    if any(map(span.holds, map(ip_number, ips))):
         return False
     wanted = _readdressed(port, found.mac, ips)
     if wanted.dhcpv6_options == subnet.id:
@@ -269,8 +273,7 @@ def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet) -> bool:
 
 
 def _readdressed(port: SwitchPort, mac: str, ips: list[str]) -> SwitchPort:
-    pairs = stored_json(port.external_ids, keys.ADDRESS_PAIRS, [])
-    return with_addresses(port, mac, ips, has_port_security(port), pairs)
+    return with_addresses(port, mac, ips, has_port_security(port), address_pairs(port))
 
 
 def _possible_holders(

@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..config import Config
+from ..errors import BadRequest
 from ..nb import keys
 from ..nb.addresses import Addressing
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
+from . import readers
+
+_TAGS = readers.list_of(readers.text())
 
 
 class Lookup(Protocol):
@@ -33,35 +37,40 @@ class Lookup(Protocol):
 
 def standard(external_ids: Mapping[str, str], name: str, config: Config) -> dict[str, Any]:
     """Return the standard attributes; rows that the peer wrote lack most of them."""
-    revision = external_ids.get(keys.REVISION, "")
     return {
         "name": name,
         "tenant_id": config.openstack_tenant_id,
         "project_id": config.openstack_tenant_id,
         "description": external_ids.get(keys.DESCRIPTION, ""),
-        "created_at": external_ids.get(keys.CREATED_AT),
-        "updated_at": external_ids.get(keys.UPDATED_AT),
-        "revision_number": int(revision) if revision.isdecimal() else 0,
+        "created_at": _to_second(external_ids.get(keys.CREATED_AT)),
+        "updated_at": _to_second(external_ids.get(keys.UPDATED_AT)),
+        "revision_number": integer(external_ids.get(keys.REVISION)) or 0,
         "tags": tags(external_ids),
     }
 
 
+def _to_second(moment: str | None) -> str | None:
+    """Return a time as the API has it; we keep more of it, to tell what came first."""
+    return f"{moment[:19]}Z" if moment else None
+
+
 def tags(external_ids: Mapping[str, str]) -> list[str]:
     """Return the tags of a row."""
-    value = stored_json(external_ids, keys.TAGS, [])
-    return [tag for tag in value if isinstance(tag, str)]
+    stored: list[str] = stored_json(external_ids, keys.TAGS, _TAGS, [])
+    return stored
 
 
-def stored_json(external_ids: Mapping[str, str], key: str, default: Any) -> Any:
-    """Return a JSON value that we keep under a key; `default` also gives the type."""
+def stored_json(
+    external_ids: Mapping[str, str], key: str, read: readers.Reader, default: Any
+) -> Any:
+    """Return a JSON value that we keep under a key, `default` for none that `read` takes."""
     text = external_ids.get(key)
     if text is None:
         return default
     try:
-        value = json.loads(text)
-    except ValueError:
+        return read(key, json.loads(text))
+    except (ValueError, RecursionError, BadRequest):
         return default
-    return value if isinstance(value, type(default)) else default
 
 
 def integer(text: str | None) -> int | None:

@@ -39,7 +39,9 @@ VNIC_TYPES = (
 )
 
 _FIXED_IP = readers.record({"subnet_id": readers.identifier, "ip_address": readers.address})
-_ADDRESS_PAIR = readers.record({"ip_address": readers.address_or_cidr, "mac_address": readers.mac})
+_PAIR_FIELDS = {"ip_address": readers.address_or_cidr, "mac_address": readers.mac}
+_ADDRESS_PAIR = readers.record(_PAIR_FIELDS)
+_STORED_PAIRS = readers.list_of(readers.record(_PAIR_FIELDS, _PAIR_FIELDS))
 
 
 def _fixed_ips(field: str, value: Any) -> list[dict[str, Any]]:
@@ -170,13 +172,29 @@ def has_port_security(row: SwitchPort) -> bool:
     return bool(row.port_security)
 
 
+def address_pairs(row: SwitchPort) -> list[dict[str, str]]:
+    """Return a port's allowed address pairs, each with its MAC."""
+    pairs: list[dict[str, str]] = stored_json(
+        row.external_ids, keys.ADDRESS_PAIRS, _STORED_PAIRS, []
+    )
+    return pairs
+
+
+def extra_dhcp_opts(row: SwitchPort) -> list[dict[str, Any]]:
+    """Return a port's extra DHCP options."""
+    options: list[dict[str, Any]] = stored_json(
+        row.external_ids, keys.EXTRA_DHCP_OPTS, _extra_dhcp_opts, []
+    )
+    return options
+
+
 def fixed_ips(found: Addressing, ranges: Sequence[Range]) -> list[dict[str, str]]:
     """Return the addresses of a port that lie in subnets of its network."""
     result = []
     for ip in found.ips:
         number = ip_number(ip)
         for subnet in ranges:
-            if number is not None and subnet.holds(number):
+            if subnet.holds(number):
                 result.append({"subnet_id": subnet.subnet_id, "ip_address": ip})
                 break
     return result
@@ -211,11 +229,11 @@ def encode_port(
         "status": "ACTIVE" if is_up and row.enabled is not False else "DOWN",
         "security_groups": [],
         "port_security_enabled": has_port_security(row),
-        "allowed_address_pairs": stored_json(external_ids, keys.ADDRESS_PAIRS, []),
-        "extra_dhcp_opts": stored_json(external_ids, keys.EXTRA_DHCP_OPTS, []),
+        "allowed_address_pairs": address_pairs(row),
+        "extra_dhcp_opts": extra_dhcp_opts(row),
         "binding:host_id": host,
         "binding:vnic_type": external_ids.get(keys.VNIC_TYPE, "normal"),
-        "binding:profile": stored_json(external_ids, keys.BINDING_PROFILE, {}),
+        "binding:profile": stored_json(external_ids, keys.BINDING_PROFILE, readers.flat_object, {}),
         "binding:vif_type": "ovs" if host else "unbound",
         "binding:vif_details": {},
     }

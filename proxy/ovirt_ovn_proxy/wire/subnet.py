@@ -25,6 +25,13 @@ IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 STATEFUL, STATELESS, SLAAC = "dhcpv6-stateful", "dhcpv6-stateless", "slaac"
 _MODE = readers.choice(STATEFUL, STATELESS, SLAAC)
+_ROUTES = readers.list_of(
+    readers.record(
+        {"destination": readers.cidr, "nexthop": readers.address}, ("destination", "nexthop")
+    ),
+    limit=20,
+    error_type="HostRoutesExhausted",
+)
 
 SUBNET = AttributeTable(
     "subnet",
@@ -66,14 +73,7 @@ SUBNET = AttributeTable(
         ),
         Attribute(
             "host_routes",
-            readers.list_of(
-                readers.record(
-                    {"destination": readers.cidr, "nexthop": readers.address},
-                    ("destination", "nexthop"),
-                ),
-                limit=20,
-                error_type="HostRoutesExhausted",
-            ),
+            _ROUTES,
             default=(),
             null=(),
         ),
@@ -94,9 +94,13 @@ class Range(NamedTuple):
     first: int
     last: int
 
-    def holds(self, number: tuple[int, int]) -> bool:
-        """Say whether (IP version, address) lies inside."""
-        return number[0] == self.version and self.first <= number[1] <= self.last
+    def holds(self, number: tuple[int, int] | None) -> bool:
+        """Say whether (IP version, address) lies inside; None, no address, does not."""
+        return (
+            number is not None
+            and number[0] == self.version
+            and self.first <= number[1] <= self.last
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ def read_subnet(row: DhcpOptions) -> Subnet | None:
     else:
         gateway_ip = external_ids.get(keys.SUBNET_V6_GATEWAY)
         servers = row.options.get("dns_server") or external_ids.get(keys.SUBNET_V6_DNS, "")
-    routes = stored_json(external_ids, keys.SUBNET_ROUTES, [])
+    routes = stored_json(external_ids, keys.SUBNET_ROUTES, _ROUTES, [])
     return Subnet(
         id=row.uuid,
         network_id=external_ids.get(keys.SUBNET_NETWORK, ""),
@@ -209,11 +213,7 @@ def read_subnet(row: DhcpOptions) -> Subnet | None:
         pools=_read_pools(external_ids.get(keys.SUBNET_POOLS))
         or default_pools(network, gateway_ip),
         dns_nameservers=tuple(filter(None, servers.strip("{} ").replace(",", " ").split())),
-        host_routes=tuple(
-            (route["destination"], route["nexthop"])
-            for route in routes
-            if isinstance(route, dict) and {"destination", "nexthop"} <= set(route)
-        ),
+        host_routes=tuple((route["destination"], route["nexthop"]) for route in routes),
         enable_dhcp=external_ids.get(keys.SUBNET_DHCP) != "False",
         address_mode=_read_mode(external_ids.get(keys.SUBNET_ADDRESS_MODE)),
         ra_mode=_read_mode(external_ids.get(keys.SUBNET_RA_MODE)),

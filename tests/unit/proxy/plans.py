@@ -21,8 +21,8 @@ from ovirt_ovn_proxy.nb.rows import (
     ROWS,
     DhcpOptions,
     NbGlobal,
-    Row,
     RouterPort,
+    Row,
     Switch,
     SwitchPort,
 )
@@ -172,11 +172,9 @@ def view_of(*rows: Row) -> View:
 def rows_after(rows: Sequence[Row], plan: Plan) -> list[Row]:
     """Return the rows once the steps of a plan are done."""
     found = {(row.table, row.uuid): row.copy() for row in rows}
-    switches = [row for row in found.values() if isinstance(row, Switch)]
-    for row in switches:
-        row.ports = set(row.ports)
     for step in plan.steps:
         if isinstance(step, Insert):
+            assert (step.table, step.uuid) not in found
             found[step.table, step.uuid] = ROWS[step.table].new(step.uuid, **step.columns)
         elif isinstance(step, Update):
             row = found[step.table, step.uuid]

@@ -14,6 +14,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ovirt_ovn_proxy.nb import keys
+from ovirt_ovn_proxy.nb.replica import Replica
+from ovirt_ovn_proxy.nb.rows import DhcpOptions, RouterPort, Row
+from ovirt_ovn_proxy.nb.schema import DHCP, NB_GLOBAL, ROUTER_PORT, SWITCH
+from ovirt_ovn_proxy.nb.schema import PORT as PORT_TABLE
+from ovirt_ovn_proxy.nb.values import encode, encode_set
 from unit.proxy.plans import (
     MAC,
     MAC2,
@@ -34,13 +41,6 @@ from unit.proxy.plans import (
     replica_of,
     row_id,
 )
-
-from ovirt_ovn_proxy.nb import keys
-from ovirt_ovn_proxy.nb.replica import Replica
-from ovirt_ovn_proxy.nb.rows import DhcpOptions, Row, RouterPort
-from ovirt_ovn_proxy.nb.schema import DHCP, NB_GLOBAL, ROUTER_PORT, SWITCH
-from ovirt_ovn_proxy.nb.schema import PORT as PORT_TABLE
-from ovirt_ovn_proxy.nb.values import encode, encode_set
 
 Updates = dict[str, dict[str, dict[str, Any]]]
 
@@ -118,14 +118,16 @@ def assert_as_fresh(replica: Replica) -> None:
 
 def render(replica: Replica) -> None:
     """Pretend that every answer has been rendered."""
-    for row in (*replica.switches.values(), *replica.ports.values()):
-        row.rendered = b"{}"
+    for switch in replica.switches.values():
+        switch.rendered = b"{}"
+    for port in replica.ports.values():
+        port.rendered = b"{}"
 
 
 def forgotten(replica: Replica) -> set[str]:
     """Return the uuids of the rows without a rendered answer."""
-    rows = (*replica.switches.values(), *replica.ports.values())
-    return {row.uuid for row in rows if row.rendered is None}
+    switches = {row.uuid for row in replica.switches.values() if row.rendered is None}
+    return switches | {row.uuid for row in replica.ports.values() if row.rendered is None}
 
 
 VM = a_port(f"{MAC} 10.0.0.5 fd00::5", external_ids={keys.DEVICE_ID: "vm"})
@@ -323,6 +325,17 @@ def test_localnet_comes_and_goes() -> None:
     assert replica.localnet_by_switch == {}
 
 
+@pytest.mark.xfail(reason="the index forgets the second localnet port of a switch")
+def test_second_localnet() -> None:
+    """Of two localnet ports, which somebody else made, the other is found when one goes."""
+    one, two = a_localnet(5), a_localnet(6, uuid=row_id(77))
+    replica = replica_of(a_network(one.uuid, two.uuid), one, two)
+    gone = replica.localnet_by_switch[NET].uuid
+    replica.apply(together(deleted((PORT_TABLE, gone)), toggled(NET, gone)))
+
+    assert_as_fresh(replica)
+
+
 @pytest.mark.parametrize(
     ("updates", "expected"),
     [
@@ -384,7 +397,7 @@ NETWORKS = [NET, OTHER_NET]
 ADDRESS = st.sampled_from([MAC, f"{MAC} 10.0.0.5", f"{MAC2} 10.0.0.6 fd00::6", "unknown"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_sequence(data: st.DataObject) -> None:
     """After any transactions the replica is what a fresh dump would give."""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovirt_ovn_proxy.nb.rows import ROWS
 from ovirt_ovn_proxy.nb.schema import DHCP, NB_GLOBAL, PORT, SWITCH, TABLES, Kind
-from ovirt_ovn_proxy.nb.values import DEFAULTS, decode, encode, encode_set, patch
+from ovirt_ovn_proxy.nb.values import decode, default, encode, encode_set, patch
 
 TEXT = st.text(max_size=5)
 UUID = st.uuids().map(str)
@@ -96,15 +97,22 @@ def test_decode(kind: Kind, value: Any, decoded: Any) -> None:
     assert decoded == decode(kind, value)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_decode_missing(kind: Kind) -> None:
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_missing(table: str) -> None:
     """A column that an update leaves out holds the default of its kind."""
-    assert (set() if kind is Kind.MEMBERS else DEFAULTS[kind]) == decode(kind, None)
+    row = ROWS[table]("u", {})
+
+    assert {column: default(kind) for column, kind in TABLES[table].items()} == {
+        column: getattr(row, column) for column in TABLES[table]
+    }
+    assert row.columns() == {}
 
 
 def test_members_are_never_shared() -> None:
     """Two rows without members have a set each: they are updated in place."""
-    assert decode(Kind.MEMBERS, None) is not decode(Kind.MEMBERS, None)
+    one, two = ROWS[SWITCH]("u1", {}), ROWS[SWITCH]("u2", {})
+
+    assert one.ports is not two.ports  # type: ignore[attr-defined]
 
 
 @given(old=MAP, new=MAP)

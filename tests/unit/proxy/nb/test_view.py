@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import pytest
+
+from ovirt_ovn_proxy.nb import keys, schema
+from ovirt_ovn_proxy.nb.addresses import Addressing
+from ovirt_ovn_proxy.nb.rows import DhcpOptions, Switch, SwitchPort
 from unit.proxy.plans import (
     FOREIGN,
     FOREIGN_NET,
@@ -25,10 +29,6 @@ from unit.proxy.plans import (
     row_id,
     view_of,
 )
-
-from ovirt_ovn_proxy.nb import keys, schema
-from ovirt_ovn_proxy.nb.addresses import Addressing
-from ovirt_ovn_proxy.nb.rows import DhcpOptions, Switch, SwitchPort
 
 PEER_NET = Switch.new(OTHER_NET, name="plain", external_ids={"ovirt_network_name": "plain"})
 

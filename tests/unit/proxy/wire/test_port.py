@@ -10,20 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.proxy.plans import (
-    MAC,
-    MAC2,
-    NET,
-    NOW,
-    PORT,
-    SUBNET,
-    SUBNET6,
-    TENANT,
-    a_port,
-    a_router_port,
-    a_subnet,
-    a_subnet6,
-)
 
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import BadRequest
@@ -40,7 +26,23 @@ from ovirt_ovn_proxy.wire.port import (
     host_of,
 )
 from ovirt_ovn_proxy.wire.subnet import ranges_of
+from unit.proxy.plans import (
+    MAC,
+    MAC2,
+    NET,
+    NOW,
+    PORT,
+    SUBNET,
+    SUBNET6,
+    TENANT,
+    a_port,
+    a_router_port,
+    a_subnet,
+    a_subnet6,
+)
 
+PAIR = {"ip_address": "10.0.0.9", "mac_address": MAC2}
+OPTION = {"opt_name": "mtu", "opt_value": "9", "ip_version": 4}
 RANGES = ranges_of([a_subnet(), a_subnet6()])
 PLAIN = {
     "id": PORT,
@@ -111,8 +113,8 @@ def shown(row: SwitchPort, in_list: bool = False) -> dict[str, Any]:
                     keys.HOST_ID: "host1",
                     keys.VNIC_TYPE: "direct",
                     keys.BINDING_PROFILE: '{"a": 1}',
-                    keys.ADDRESS_PAIRS: '[{"ip_address": "10.0.0.9", "mac_address": "m"}]',
-                    keys.EXTRA_DHCP_OPTS: '[{"opt_name": "mtu", "opt_value": "9", "ip_version": 4}]',
+                    keys.ADDRESS_PAIRS: json.dumps([PAIR]),
+                    keys.EXTRA_DHCP_OPTS: json.dumps([OPTION]),
                     keys.TAGS: '["t"]',
                 }
             ),
@@ -124,14 +126,14 @@ def shown(row: SwitchPort, in_list: bool = False) -> dict[str, Any]:
                 "binding:vif_type": "ovs",
                 "binding:vnic_type": "direct",
                 "binding:profile": {"a": 1},
-                "allowed_address_pairs": [{"ip_address": "10.0.0.9", "mac_address": "m"}],
-                "extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "9", "ip_version": 4}],
+                "allowed_address_pairs": [PAIR],
+                "extra_dhcp_opts": [OPTION],
                 "tags": ["t"],
             },
         ),
         # damaged
         (a_port("nonsense"), {"mac_address": ""}),
-        (a_port(addresses=()), {"mac_address": ""}),
+        (a_port(""), {"mac_address": ""}),
         (
             a_port(
                 external_ids={
@@ -143,8 +145,19 @@ def shown(row: SwitchPort, in_list: bool = False) -> dict[str, Any]:
             ),
             {},
         ),
+        (
+            a_port(
+                external_ids={
+                    keys.BINDING_PROFILE: '{"a": {"b": 1}}',
+                    keys.ADDRESS_PAIRS: "[1]",
+                    keys.EXTRA_DHCP_OPTS: '[{"name": "mtu"}]',
+                    keys.TAGS: "[" * 5000,
+                }
+            ),
+            {},
+        ),
     ],
-)  # fmt: skip
+)
 def test_encode(row: SwitchPort, differences: dict[str, Any]) -> None:
     """Every attribute is shown, and a key that cannot be read counts as missing."""
     assert {**PLAIN, **differences} == shown(row)
@@ -273,7 +286,7 @@ def test_address_pairs() -> None:
     assert values["allowed_address_pairs"] == [
         {"ip_address": "fd00::/64"},
         {"ip_address": "10.0.0.9", "mac_address": "02:02:02:02:02:02"},
-    ]  # fmt: skip
+    ]
 
 
 @given(text=st.text(max_size=300))

@@ -8,9 +8,8 @@ import ipaddress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.proxy.plans import NET, NOW, SUBNET, SUBNET6, TENANT, a_subnet, a_subnet6
 
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.nb import keys
@@ -28,6 +27,7 @@ from ovirt_ovn_proxy.wire.subnet import (
     ranges_of,
     read_subnet,
 )
+from unit.proxy.plans import NET, NOW, SUBNET, SUBNET6, TENANT, a_subnet, a_subnet6
 
 PLAIN = {
     "id": SUBNET,
@@ -232,6 +232,7 @@ def test_host_limits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> 
     assert (min(hosts), max(hosts)) == (first, last)
 
 
+@settings(max_examples=50, deadline=None)
 @given(network=NETWORKS, at=st.integers(0, 5000))
 def test_default_pools_leave_the_gateway_out(
     network: ipaddress.IPv4Network | ipaddress.IPv6Network, at: int

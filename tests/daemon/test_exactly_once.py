@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A write is done exactly once, also when the session with the server breaks in its midst."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import pytest
+
+from daemon.ovsdb import OvsdbServer
+from daemon.proxy import Answer, Api, running_api
+from daemon.wire_tap import Fault, WireTap
+
+pytestmark = pytest.mark.daemon
+
+KINDS = ["network", "subnet", "port"]
+
+
+class Tapped(NamedTuple):
+    """The application behind a tap, and a second one that nothing happens to."""
+
+    api: Api
+    tap: WireTap
+    other: Api
+    nb: OvsdbServer
+
+    def log(self) -> str:
+        """Return the database's own log, which holds what changed something."""
+        done = subprocess.run(
+            ["ovsdb-tool", "show-log", "-m", str(self.nb.database)],
+            check=True,
+            capture_output=True,
+            timeout=10,
+        )
+        return done.stdout.decode()
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Return all objects as the second application lists them."""
+        return {f"{kind}s": self.other.get(f"{kind}s")[f"{kind}s"] for kind in KINDS}
+
+    def changed_once(self, answer: Answer) -> None:
+        """Assert that one transaction of the request changed something."""
+        assert 1 == self.log().count(answer.headers["X-Openstack-Request-Id"]), answer
+
+
+@pytest.fixture
+def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
+    """Two applications on one server, the first behind a tap."""
+    with running_api(nb) as other, WireTap(nb) as tap, running_api(tap.server) as api:
+        yield Tapped(api, tap, other, nb)
+
+
+class Scene(NamedTuple):
+    """A network with room, and an object of each kind that may be changed and deleted."""
+
+    network: Any
+    own: dict[str, Any]
+
+
+def make_scene(api: Api) -> Scene:
+    """Create the objects of a scene."""
+    network = api.create("network", name="red")
+    api.create("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    own = {
+        "port": api.create("port", network_id=network["id"]),
+        # After the port, so that it has no address there.
+        "subnet": api.create("subnet", network_id=network["id"], cidr="10.1.0.0/24", ip_version=4),
+        "network": api.create("network", name="blue"),
+    }
+    return Scene(network, own)
+
+
+def new(kind: str, network_id: str, number: int) -> dict[str, Any]:
+    """Return the values of a new object."""
+    if kind == "network":
+        return {
+            "name": f"n{number}",
+            "provider:network_type": "vlan",
+            "provider:physical_network": "physnet",
+            "provider:segmentation_id": number,
+        }
+    if kind == "subnet":
+        return {"network_id": network_id, "cidr": f"10.2.{number}.0/24", "ip_version": 4}
+    return {"network_id": network_id, "name": f"p{number}"}
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("kind", KINDS)
+def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
+    """Wherever the session breaks, the client hears of success and the change is made once."""
+    api, tap = tapped.api, tapped.tap
+    network, own = make_scene(api)
+    network_id, before = network["id"], own[kind]
+    path = f"{kind}s/{before['id']}"
+
+    def send(method: str, where: str, body: Any = None) -> Answer:
+        tap.arm(fault)
+        answer = api(method, where, body)
+        assert not tap.is_armed
+        tap.release()
+        late = tap.take_late()
+        if fault is Fault.HOLD:
+            # It came when all was done, and was refused.
+            assert [True] == [any("error" in (one or {}) for one in each) for each in late]
+        tapped.changed_once(answer)
+        return answer
+
+    count = len(tapped.rows()[f"{kind}s"])
+    created = send("POST", f"{kind}s", {kind: new(kind, network_id, 1)})
+    assert 201 == created.status
+    several = [new(kind, network_id, number) for number in (2, 3, 4)]
+    bulk = send("POST", f"{kind}s", {f"{kind}s": several})
+    assert 201 == bulk.status
+    wanted = [created.json[kind], *bulk.json[f"{kind}s"]]
+    rows = tapped.rows()[f"{kind}s"]
+    assert count + 4 == len(rows)
+    for row in wanted:
+        assert row in rows
+
+    changed = send("PUT", path, {kind: {"name": "green"}})
+    assert 200 == changed.status
+    assert "green" == changed.json[kind]["name"]
+    assert before["revision_number"] + 1 == changed.json[kind]["revision_number"]
+    assert changed.json == tapped.other.get(path)
+
+    for method, status, tags in (("PUT", 201, ["a"]), ("DELETE", 204, [])):
+        assert status == send(method, f"{path}/tags/a").status
+        assert {"tags": tags} == tapped.other.get(f"{path}/tags")
+
+    assert 204 == send("DELETE", path).status
+    assert 404 == tapped.other("GET", path).status
+    assert count + 3 == len(tapped.rows()[f"{kind}s"])
+
+
+@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
+def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
+    """What others change before the outcome is known stays changed."""
+    api, tap, other = tapped.api, tapped.tap, tapped.other
+    _, own = make_scene(api)
+    path = f"ports/{own['port']['id']}"
+    tap.arm(fault)
+    # The next session's monitor request comes after this change, and so does the second look.
+    tap.before_next_session(lambda: other.update("port", own["port"]["id"], device_id="somebody"))
+    answer = api("PUT", path, {"port": {"name": "green"}})
+
+    assert 200 == answer.status
+    shown = other.get(path)["port"]
+    assert ("green", "somebody") == (shown["name"], shown["device_id"])
+    assert own["port"]["revision_number"] + 2 == shown["revision_number"]
+    tapped.changed_once(answer)
+
+
+def test_deadline(nb: OvsdbServer) -> None:
+    """With a server that stands still every request ends at its deadline with 503 and Retry-After."""
+    with running_api(nb, request_timeout_s=1.0) as api:
+        network, own = make_scene(api)
+        requests: list[tuple[str, str, Any]] = [("GET", "ports", None)]
+        for kind in KINDS:
+            requests += [
+                ("GET", f"{kind}s/{own[kind]['id']}", None),
+                ("POST", f"{kind}s", {kind: new(kind, network["id"], 9)}),
+                ("PUT", f"{kind}s/{own[kind]['id']}", {kind: {"name": "late"}}),
+                ("DELETE", f"{kind}s/{own[kind]['id']}", None),
+            ]
+        nb.signal(signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            with ThreadPoolExecutor(len(requests)) as pool:
+                answers = list(pool.map(lambda request: api(*request), requests))
+            took_s = time.monotonic() - start
+        finally:
+            nb.signal(signal.SIGCONT)
+
+        assert [503] * len(requests) == [answer.status for answer in answers]
+        assert took_s < 2.5
+        for answer in answers:
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "ServiceUnavailable" == answer.json["NeutronError"]["type"]
+        # What was under way may be done now, each at most once, and the service is back.
+        assert 200 == api("GET", "ports").status
+        for kind in KINDS:
+            ids = [row["id"] for row in api.get(f"{kind}s")[f"{kind}s"]]
+            assert len(ids) == len(set(ids))
+
+
+def test_slow_replies(tapped: Tapped) -> None:
+    """Replies that take long are waited for: nothing is sent again."""
+    network, _ = make_scene(tapped.api)
+    tapped.tap.take()
+    tapped.tap.delay_s = 0.2
+    answer = tapped.api("POST", "ports", {"port": new("port", network["id"], 1)})
+    tapped.tap.delay_s = 0.0
+
+    assert 201 == answer.status
+    assert 1 == len(tapped.tap.take())
+    tapped.changed_once(answer)
+
+
+def test_load(tapped: Tapped) -> None:
+    """Sessions that break all the time, under load, neither lose nor double an object."""
+    api, tap = tapped.api, tapped.tap
+    network, _ = make_scene(api)
+    faults = [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.OVERTAKE]
+    stop = threading.Event()
+    answers: list[tuple[Answer, Answer | None]] = []
+
+    def breaker() -> None:
+        for number in range(12):
+            tap.arm(faults[number % len(faults)])
+            if stop.wait(0.15):
+                return
+
+    def work(number: int) -> None:
+        for index in range(12):
+            created = api("POST", "ports", {"port": new("port", network["id"], number)})
+            deleted = None
+            if index % 2 and created.status == 201:
+                deleted = api("DELETE", f"ports/{created.json['port']['id']}")
+            answers.append((created, deleted))
+
+    count = len(tapped.rows()["ports"])
+    thread = threading.Thread(target=breaker)
+    thread.start()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    stop.set()
+    thread.join()
+
+    assert {201} == {created.status for created, _ in answers}
+    assert {204} == {deleted.status for _, deleted in answers if deleted is not None}
+    kept = {created.json["port"]["id"] for created, deleted in answers if deleted is None}
+    rows = tapped.rows()["ports"]
+    assert count + len(kept) == len(rows)
+    assert kept <= {row["id"] for row in rows}
+    ips = [row["fixed_ips"][0]["ip_address"] for row in rows]
+    assert len(ips) == len(set(ips))
+    log = tapped.log()
+    for created, deleted in answers:
+        assert 1 == log.count(created.headers["X-Openstack-Request-Id"])
+        if deleted is not None:
+            assert 1 == log.count(deleted.headers["X-Openstack-Request-Id"])

@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whatever happens inside, a client gets JSON and an id, and the log one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from webob import Request, Response
+
+from ovirt_ovn_proxy.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
+from ovirt_ovn_proxy.wsgi import Application, printable_path, request_id_of
+
+REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def answered(error: Exception | None = None, request: Request | None = None) -> Any:
+    """Return the answer of an application that raises `error`, or answers with nothing."""
+
+    def handle(request: Request) -> Response:
+        if error is not None:
+            raise error
+        return Response(json={"id": request_id_of(request)})
+
+    return (request or Request.blank("/v2.0/ports?token=secret")).get_response(Application(handle))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "headers"),
+    [
+        (BadRequest("HTTPBadRequest", "m"), 400, {}),
+        (Unauthorized("HTTPUnauthorized", "m"), 401, {"WWW-Authenticate": "Keystone"}),
+        (Forbidden("HTTPForbidden", "m"), 403, {}),
+        (NotFound("PortNotFound", "m"), 404, {}),
+        (MethodNotAllowed("HTTPMethodNotAllowed", "m", ["GET", "PUT"]), 405, {"Allow": "GET, PUT"}),
+        (Conflict("NetworkInUse", "m"), 409, {}),
+        (Unavailable("ServiceUnavailable", "m"), 503, {"Retry-After": "2"}),
+    ],
+)
+def test_errors(error: ApiError, status: int, headers: dict[str, str]) -> None:
+    """An error is answered with its status, its headers and the body that clients expect."""
+    response = answered(error)
+
+    assert status == response.status_int
+    assert {
+        "NeutronError": {"type": error.error_type, "message": "m", "detail": ""}
+    } == response.json
+    assert response.content_type == "application/json"
+    assert headers == {name: response.headers[name] for name in headers}
+    assert REQUEST_ID.fullmatch(response.headers["X-Openstack-Request-Id"])
+
+
+def test_body_of_another_api() -> None:
+    """Each API has its own form of errors."""
+
+    def handle(_request: Request) -> Response:
+        raise NotFound("NotFound", "m")
+
+    response = Request.blank("/").get_response(Application(handle, ApiError.identity_body))
+
+    assert {"error": {"code": 404, "title": "Not Found", "message": "m"}} == response.json
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("secret detail"),
+        KeyError("secret detail"),
+        RecursionError("secret detail"),
+        UnicodeDecodeError("utf-8", b"secret detail", 0, 1, "x"),
+        AssertionError(),
+    ],
+)
+def test_defect(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """A defect of ours is a 500 without reason; the traceback is in the log, with the id."""
+    response = answered(error)
+    request_id = response.headers["X-Openstack-Request-Id"]
+
+    assert response.status_int == 500
+    assert response.json["NeutronError"]["type"] == "HTTPInternalServerError"
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert f"{request_id} failed" in [record.getMessage() for record in caplog.records]
+    assert [record for record in caplog.records if record.exc_info]
+
+
+def test_success(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer goes out as it is, under the id that the request was known by."""
+    caplog.set_level(logging.INFO)
+    response = answered()
+    request_id = response.headers["X-Openstack-Request-Id"]
+    [line] = [record.getMessage() for record in caplog.records]
+
+    assert {"id": request_id} == response.json
+    assert re.fullmatch(rf"{request_id} GET /v2\.0/ports 200 [0-9.]+ ms", line)
+
+
+def test_ids_differ() -> None:
+    """No two requests have one id, and a client cannot choose it."""
+    ids = {answered().headers["X-Openstack-Request-Id"] for _ in range(20)}
+    chosen = Request.blank("/", headers={"X-Openstack-Request-Id": "req-mine"})
+
+    assert len(ids) == 20
+    assert answered(request=chosen).headers["X-Openstack-Request-Id"] != "req-mine"
+
+
+def test_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal is logged with its type and its message, in one line without the query."""
+    caplog.set_level(logging.INFO)
+    answered(BadRequest("HTTPBadRequest", "bad\nname \x1b[31m \ud800 ž"))
+    [line] = [record.getMessage() for record in caplog.records]
+
+    assert line.endswith(r"ms HTTPBadRequest: bad\nname \x1b[31m \ud800 \u017e")
+    assert "secret" not in line
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.binary(max_size=60), message=st.text(max_size=60))
+def test_one_line(path: bytes, message: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a client writes into a path or a value, the log line stays one."""
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    request = Request.blank("/")
+    request.environ["PATH_INFO"] = "/" + path.decode("latin-1")
+    response = answered(NotFound("HTTPNotFound", message), request)
+    [line] = [record.getMessage() for record in caplog.records]
+
+    assert line.isascii()
+    assert line.isprintable()
+    assert response.status_int == 404
+    assert message == json.loads(response.body)["NeutronError"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", ""),
+        ("/v2.0/ports", "/v2.0/ports"),
+        ("/a b\n", "/a%20b%0A"),
+        ("/\xc5\xbe", "/%C5%BE"),
+        ("/%0A", "/%250A"),
+        ('/"', "/%22"),
+        ("/" + "x" * 1000, "/" + "x" * 199),
+    ],
+)
+def test_printable_path(path: str, expected: str) -> None:
+    """A path in a log is quoted, and not longer than a line should be."""
+    assert expected == printable_path({"PATH_INFO": path})
