@@ -78,7 +78,7 @@ class _Gone(Exception):
 
 
 class Connection:
-    """One client, its thread, and the deadline of the phase that it is in.
+    """One client, and the deadline of the phase that it is in; `run` serves it.
 
     The socket blocks without a timeout: deadlines are kept by the server's thread,
     which calls `expire`. So a client that feeds us byte by byte gains nothing. `tls` is
@@ -106,7 +106,6 @@ class Connection:
         self._is_cut = False
         self.phase = Phase.READING
         self.deadline = time.monotonic() + limits.request_timeout_s
-        self.thread = threading.Thread(target=self._run, name=f"http-{peer[0]}", daemon=True)
 
     # --- called by the server's thread ---
 
@@ -151,7 +150,8 @@ class Connection:
 
     # --- the connection's thread ---
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Serve the client from the first byte to the last; raises nothing."""
         try:
             self._serve()
         except _Gone as gone:

@@ -31,7 +31,6 @@ _FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("quotas", "*"): {"GET": "show_quotas"},
     ("quotas", "*", "default"): {"GET": "show_quotas"},
     ("quotas", "*", "details"): {"GET": "show_quota_details"},
-    ("quotas", "*", "details.json"): {"GET": "show_quota_details"},
 }
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from .connection import LINGER_S, Connection, Limits, Phase, plain_address
 from .errors import ProxyError
+from .workers import Workers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["Limits", "ListenError", "Listener", "Server"]
 
 _ACCEPT_PAUSE_S = 1.0  # after a failure that an immediate retry would only repeat
+_IDLE_THREAD_S = 2.0
 _STOP_GRACE_S = 1.0  # at stop: for requests not yet complete, and for cut threads to end
 
 
@@ -65,6 +67,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="http-server", daemon=True)
+        self._workers = Workers(self._limits.max_connections, _IDLE_THREAD_S)
         # From here on touched by that thread only, except `_stop_at`.
         self._connections: list[Connection] = []  # oldest first
         self._watching = False
@@ -109,6 +112,11 @@ class Server:
         with contextlib.suppress(OSError):  # full: it wakes anyway; closed: no need to
             self._wake_sender.send(b"\0")
 
+    def _closed(self) -> None:
+        # Everybody else is forgotten at the next turn, which may be late.
+        if self._queueing or self._stop_at is not None:
+            self._wake()
+
     def _run(self) -> None:
         while self._stop_at is None:
             self._turn(math.inf)
@@ -124,6 +132,7 @@ class Server:
         for connection in self._connections:
             connection.cut("the server stops")
         self._turn_until(time.monotonic() + _STOP_GRACE_S)
+        self._workers.stop()
         self._close()
 
     def _close(self) -> None:
@@ -159,7 +168,6 @@ class Server:
         now = time.monotonic()
         for connection in self._connections[:]:
             if connection.phase is Phase.CLOSED:
-                connection.thread.join()  # it has nothing left to do
                 self._connections.remove(connection)
             elif connection.deadline <= now:
                 connection.expire(now)
@@ -206,10 +214,10 @@ class Server:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = (plain_address(address[0]), address[1])
         connection = Connection(
-            sock, peer, listener.application, listener.tls, self._limits, self._wake
+            sock, peer, listener.application, listener.tls, self._limits, self._closed
         )
         try:
-            connection.thread.start()
+            self._workers.run(connection.run, f"http-{peer[0]}")
         except RuntimeError as error:
             logger.warning("Cannot serve %s: %s", peer[0], error)
             connection.discard()

@@ -156,9 +156,20 @@ def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
     assert own["port"]["revision_number"] + 2 == shown["revision_number"]
     tapped.changed_once(answer)
 
+    # What is undone already must not look as if it had never been there.
+    assert 201 == api("PUT", f"{path}/tags/a").status
+    tap.arm(fault)
+    tap.before_next_session(lambda: other.update("port", own["port"]["id"], device_id="nobody"))
+    answer = api("DELETE", f"{path}/tags/a")
+
+    assert 204 == answer.status
+    shown = other.get(path)["port"]
+    assert ([], "nobody") == (shown["tags"], shown["device_id"])
+    tapped.changed_once(answer)
+
 
 def test_deadline(nb: OvsdbServer) -> None:
-    """With a server that stands still every request ends at its deadline with 503 and Retry-After."""
+    """With a server that stands still each request ends at its deadline: 503, Retry-After."""
     with running_api(nb, request_timeout_s=1.0) as api:
         network, own = make_scene(api)
         requests: list[tuple[str, str, Any]] = [("GET", "ports", None)]

@@ -470,7 +470,7 @@ def test_bodies(service: Service, resource: str) -> None:
     posts = _bodies(service, resource, is_put=False)
     puts = _bodies(service, resource, is_put=True)
 
-    @bounded(300)
+    @bounded(400)
     @given(
         st.one_of(
             st.tuples(st.just("POST"), st.just(""), posts),
@@ -491,7 +491,7 @@ def test_paths(service: Service) -> None:
     """Any verb on any path, with any headers, gets an answer of the API."""
     protected = set(service.ids)
 
-    @bounded(300)
+    @bounded(400)
     @given(_METHODS, _paths(service), _HEADERS, st.booleans())
     def run(method: str, path: str, headers: dict[str, bytes], is_chunked: bool) -> None:
         if method == "DELETE" and path.strip("/").split("/")[-1] in protected:
@@ -506,7 +506,7 @@ def test_queries(service: Service) -> None:
     """Any query string on a list or an object gets an answer of the API."""
     objects = [f"{collection}/{own}" for collection, own in zip(RESOURCES, service.ids)]
 
-    @bounded(300)
+    @bounded(400)
     @given(st.sampled_from([*RESOURCES, *RESOURCES, *objects]), _queries(service))
     def run(path: str, query: str) -> None:
         service.check(_request("GET", f"/v2.0/{path}?{query}", b"", {}))
@@ -533,7 +533,7 @@ def test_identity(service: Service) -> None:
     )
     paths = st.sampled_from(["/v2.0/tokens", "/v2.0/tokens", "/", "/v2.0", "/v2.0/tenants", "/v3"])
 
-    @bounded(150)
+    @bounded(200)
     @given(_METHODS, paths, body, _HEADERS)
     def run(method: str, path: str, body: bytes, headers: dict[str, bytes]) -> None:
         service.check(_request(method, path, body, headers), is_identity=True)
@@ -613,7 +613,7 @@ _CIDRS = [
 _MACS = [f"02:00:00:00:00:{number:02x}" for number in range(6)]
 
 
-class Sequence_:
+class Visitor:
     """Interprets operations: numbers choose among what is there."""
 
     def __init__(self, api: Api) -> None:
@@ -759,15 +759,15 @@ def _check_members(api: Api) -> None:
 
 
 def test_sequences() -> None:
-    """After any sequence of changes nothing is double, lists and objects agree, no view is stale."""
+    """After any changes nothing is double, lists and objects agree, and no view is stale."""
 
-    @bounded(25)
+    @bounded(45)
     @given(st.lists(_OPERATION, min_size=5, max_size=40))
     def run(operations: list[tuple[str, int, int, int]]) -> None:
         with ovsdb_server() as nb, running_api(nb) as api:
-            sequence = Sequence_(api)
+            visitor = Visitor(api)
             for operation in [("create network", 0, 1, 0), ("create subnet", 0, 0, 1), *operations]:
-                sequence.run(operation)
+                visitor.run(operation)
                 _check_invariants(api)
             _check_members(api)
             with running_api(nb) as fresh:

@@ -65,7 +65,7 @@ def test_life_of_objects(pair: Sequence[Api]) -> None:
 
 def test_what_was_given_back(pair: Sequence[Api]) -> None:
     """What one proxy gives back the other can take at once: address, MAC, VLAN, subnet's CIDR."""
-    one, two = pair
+    one = pair[0]
     network = one.create("network", name="red")
     one.create("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
     wanted = {
@@ -151,7 +151,7 @@ def test_before_the_first_sync(nb: OvsdbServer) -> None:
 
 
 def test_without_the_server(nb: OvsdbServer) -> None:
-    """With the server gone lists are 503, though the proxy still knows them; then it is all back."""
+    """With the server gone lists are 503, though the proxy knows them; then all is back."""
     with running_api(nb, request_timeout_s=0.5) as api:
         network = api.create("network", name="red")
         nb.stop()

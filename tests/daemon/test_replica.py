@@ -24,6 +24,7 @@ pytestmark = pytest.mark.daemon
 
 ROUTER = "Logical_Router"
 TRANSACTIONS = 100
+_ELEMENTS = [f"02:00:00:00:01:0{number} 10.0.0.{number}" for number in range(1, 4)]
 
 
 class Author:
@@ -124,6 +125,8 @@ class Author:
                 ("dynamic",),
                 ("unknown",),
                 (f"{self._mac()} {self._ip()}", "unknown"),
+                self._choose.sample(_ELEMENTS, 2),
+                self._choose.sample(_ELEMENTS, 2),
                 ("nonsense",),
                 (),
             ]
@@ -174,13 +177,14 @@ class Author:
         return [ops.update(schema.SWITCH, row, {"external_ids": self._switch_ids()})]
 
     def _delete_switch(self) -> list[Operation]:
-        """Delete a switch with its ports; some of them may have moved away in the transaction."""
+        """Delete a switch with its ports, but for one that moves away in the same transaction."""
         row = self._fresh("switch", list(self._members))
         if row is None or len(self._members) < 3:
             return []
+        moves = self._move_port(row)
         for port in self._members.pop(row):
             self._forget(port)
-        return [ops.delete(schema.SWITCH, row)]
+        return [*moves, ops.delete(schema.SWITCH, row)]
 
     def _forget(self, port: str) -> None:
         del self._names[port]
@@ -216,9 +220,13 @@ class Author:
         wanted = self._choose.sample(list(columns), self._choose.randint(1, 3))
         return [ops.update(schema.PORT, row, {column: columns[column] for column in wanted})]
 
-    def _move_port(self) -> list[Operation]:
+    def _move_port(self, leaving: str | None = None) -> list[Operation]:
+        """Move a port to another switch; `leaving`: a port of this switch."""
         localnets = {port for port, place in self._special.items() if place in self._members}
-        row = self._fresh("port", [port for port in self._names if port not in localnets])
+        movable = [port for port in self._names if port not in localnets]
+        if leaving is not None:
+            movable = [port for port in movable if port in self._members[leaving]]
+        row = self._fresh("port", movable)
         if row is None or len(self._members) < 2:
             return []
         here = next(switch for switch, ports in self._members.items() if row in ports)
@@ -264,7 +272,10 @@ class Author:
         row = self._fresh("dhcp", self._dhcp)
         if row is None:
             return []
-        columns = [{"cidr": self._cidr()}, {"external_ids": self._dhcp_ids()}]
+        columns: list[dict[str, Any]] = [
+            {"cidr": self._cidr()},
+            {"external_ids": self._dhcp_ids()},
+        ]
         return [ops.update(schema.DHCP, row, self._choose.choice(columns))]
 
     def _delete_dhcp(self) -> list[Operation]:
@@ -362,7 +373,7 @@ def content(replica: Replica) -> dict[str, Any]:
         "ports by device": grouped(replica.ports_by_device),
         "subnets by network": grouped(replica.subnets_by_network),
         "options by port": grouped(replica.options_by_port),
-        "localnet by switch": {key: row.uuid for key, row in replica.localnet_by_switch.items()},
+        "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
         "parents": {row.uuid: row.switch for row in replica.ports.values()},
         "router ports": router_ports,
         "usage": usage,
@@ -412,3 +423,74 @@ def test_same_as_fresh(apis: tuple[Api, Api], nb: OvsdbServer, seed: int) -> Non
             assert listed(fresh, loaded) == rendered, (number, operations)
         assert replica is api.connection.replica
     assert most > 5
+
+
+def same(apis: tuple[Api, Api], nb: OvsdbServer, *transactions: Sequence[Operation]) -> bool:
+    """Commit transactions; say whether the replica then is what a fresh one is."""
+    api, pen = apis
+    for operations in transactions:
+        pen.connection.transact(operations, within(5))
+    api.connection.barrier(within(5))
+    with running_api(nb) as fresh:
+        replica, loaded = api.connection.replica, fresh.connection.replica
+        assert replica is not None
+        assert loaded is not None
+        return content(loaded) == content(replica)
+
+
+NET, PORT, OTHER_PORT, ROW = (str(uuid.UUID(int=number, version=4)) for number in range(1, 5))
+
+
+def switch_with(*ports: tuple[str, dict[str, Any]]) -> list[Operation]:
+    """Return the operations that insert a switch with these ports."""
+    inserts = [ops.insert(schema.PORT, row, {"name": row, **columns}) for row, columns in ports]
+    switch = ops.insert(schema.SWITCH, NET, {"name": "s", "external_ids": {keys.NETWORK_NAME: "s"}})
+    return [
+        switch,
+        *inserts,
+        ops.add_to_set(schema.SWITCH, NET, "ports", [row for row, _ in ports]),
+    ]
+
+
+def test_elements_of_addresses(apis: tuple[Api, Api], nb: OvsdbServer) -> None:
+    """Which of several elements of `addresses` counts does not depend on their history."""
+    one, two, three = (f"02:00:00:00:00:0{number} 10.0.0.{number}" for number in (1, 2, 3))
+
+    assert same(
+        apis,
+        nb,
+        switch_with((PORT, {"addresses": [two, three]})),
+        [ops.update(schema.PORT, PORT, {"addresses": [one, two]})],
+    )
+
+
+def test_second_localnet_port(apis: tuple[Api, Api], nb: OvsdbServer) -> None:
+    """A localnet port that comes and goes beside another one leaves the network its own."""
+    assert same(
+        apis,
+        nb,
+        switch_with((PORT, {"type": "localnet"})),
+        [
+            ops.insert(schema.PORT, OTHER_PORT, {"name": "second", "type": "localnet"}),
+            ops.add_to_set(schema.SWITCH, NET, "ports", [OTHER_PORT]),
+        ],
+        [ops.remove_from_set(schema.SWITCH, NET, "ports", [OTHER_PORT])],
+    )
+
+
+def test_renamed_router_port(apis: tuple[Api, Api], nb: OvsdbServer) -> None:
+    """A port behind a router port that was renamed has no addresses any more."""
+    columns = {"name": "old", "mac": "02:00:00:00:00:01", "networks": ["10.0.0.1/24"]}
+    router = {"name": "r", "ports": ["uuid", ROW]}
+    options = {"router-port": "old"}
+
+    assert same(
+        apis,
+        nb,
+        switch_with((PORT, {"type": "router", "addresses": ["router"], "options": options})),
+        [
+            {"op": "insert", "table": ROUTER, "row": router},
+            ops.insert(schema.ROUTER_PORT, ROW, columns),
+        ],
+        [ops.update(schema.ROUTER_PORT, ROW, {"name": "new"})],
+    )

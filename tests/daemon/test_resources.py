@@ -472,12 +472,23 @@ def test_an_automatic_address_cannot_be_chosen_and_follows_the_mac(api: Api) -> 
 
 
 def test_dhcp_cannot_be_switched_off_with_a_mode(api: Api) -> None:
-    """An IPv6 subnet with a mode keeps DHCP on."""
-    _, (subnet,) = make_network(api, "fd05::/64")
+    """An IPv6 subnet with a mode of the user's keeps DHCP on; the site's default mode gives way."""
+    network, (default,) = make_network(api, "fd05::/64")
+    asked = api.create(
+        "subnet",
+        network_id=network["id"],
+        cidr="fd06::/64",
+        ip_version=6,
+        ipv6_address_mode="slaac",
+    )
 
-    answer = api("PUT", f"subnets/{subnet['id']}", {"subnet": {"enable_dhcp": False}})
+    answer = api("PUT", f"subnets/{asked['id']}", {"subnet": {"enable_dhcp": False}})
 
     assert (400, "InvalidInput") == refusal(answer)
+    off = api.update("subnet", default["id"], enable_dhcp=False)
+    assert (False, None) == (off["enable_dhcp"], off["ipv6_address_mode"])
+    on = api.update("subnet", default["id"], enable_dhcp=True)
+    assert (True, "dhcpv6-stateful") == (on["enable_dhcp"], on["ipv6_address_mode"])
 
 
 def test_a_subnet_in_use_stays(api: Api) -> None:

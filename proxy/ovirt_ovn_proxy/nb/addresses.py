@@ -27,6 +27,7 @@ class Addressing(NamedTuple):
     ips: tuple[str, ...]
 
 
+_NOT_OWN = ("unknown", "router")
 NOTHING = Addressing(None, ())
 
 
@@ -99,8 +100,11 @@ def _main_element(port: SwitchPort) -> list[str] | None:
     The column is a set without order, so the elements of address pairs are told
     from the port's own by their MACs.
     """
+    if len(port.addresses) == 1:
+        only = port.addresses[0].split()
+        return only if only and only[0] not in _NOT_OWN else None
     split = [element.split() for element in port.addresses]
-    split = [element for element in split if element and element[0] not in ("unknown", "router")]
+    split = [element for element in split if element and element[0] not in _NOT_OWN]
     if len(split) > 1:
         others = pair_macs(port)
         split = [element for element in split if element[0] not in others] or split

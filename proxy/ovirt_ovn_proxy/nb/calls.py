@@ -169,6 +169,6 @@ def encode(operations: Sequence[Mapping[str, Any]], call_id: int) -> bytes:
         payload = text.encode()
     except ValueError as error:  # half a surrogate pair, infinity
         raise TransactionRefused("syntax error", str(error), None) from error
-    if _NUL.search(text):
+    if "\\u0000" in text and _NUL.search(text):
         raise TransactionRefused("syntax error", "a text contains the character U+0000", None)
     return payload

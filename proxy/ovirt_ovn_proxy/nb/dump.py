@@ -18,6 +18,7 @@ from .framing import ProtocolError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _decode = json.JSONDecoder().raw_decode
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class Dump:
@@ -93,6 +94,14 @@ class Dump:
             self._expect(",")
 
     def _value(self) -> Any:
+        try:
+            value, self._at = _scan(self._text, self._at)
+        except (StopIteration, ValueError):
+            # White space before it, which ovsdb-server does not write; or an error.
+            return self._spaced_value()
+        return value
+
+    def _spaced_value(self) -> Any:
         self._peek()
         try:
             value, self._at = _decode(self._text, self._at)
@@ -109,7 +118,7 @@ class Dump:
         return self._text[at : at + 1]
 
     def _expect(self, character: str) -> None:
-        if self._peek() != character:
+        if self._text[self._at : self._at + 1] != character and self._peek() != character:
             found = self._text[self._at : self._at + 20]
             raise ProtocolError(f"monitor reply: expected {character!r}, got {found!r}")
         self._at += 1

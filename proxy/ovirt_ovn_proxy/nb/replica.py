@@ -67,10 +67,11 @@ class Replica:
         self.ports_by_name: dict[str, SwitchPort] = {}
         self.ports_by_device: dict[str, dict[str, SwitchPort]] = {}
         self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
-        self.localnet_by_switch: dict[str, SwitchPort] = {}
+        self.localnets_by_switch: dict[str, dict[str, SwitchPort]] = {}
         self.options_by_port: dict[str, dict[str, DhcpOptions]] = {}
         self._indexed_dhcp: dict[str, _IndexedDhcp] = {}
         self._router_port_by_name: dict[str, RouterPort] = {}
+        self._router_port_names: dict[str, str] = {}
         self._behind_router_port: dict[str, SwitchPort] = {}
         self._parent: dict[str, str] = {}
 
@@ -186,14 +187,19 @@ class Replica:
         touched: dict[str, SwitchPort],
     ) -> None:
         """Index router ports by name, and mark the switch ports behind changed ones."""
-        gone = cast("Iterable[RouterPort]", deleted.get(schema.ROUTER_PORT, {}).values())
-        new = cast("Iterable[RouterPort]", changed.get(schema.ROUTER_PORT, {}).values())
-        for row in gone:
-            self._router_port_by_name.pop(row.name, None)
-        for row in new:
+        new = cast("Mapping[str, RouterPort]", changed.get(schema.ROUTER_PORT, {}))
+        names = set()
+        for uuid in (*deleted.get(schema.ROUTER_PORT, {}), *new):
+            name = self._router_port_names.pop(uuid, None)
+            if name is not None:
+                self._router_port_by_name.pop(name, None)
+                names.add(name)
+        for row in new.values():
+            self._router_port_names[row.uuid] = row.name
             self._router_port_by_name[row.name] = row
-        for row in (*gone, *new):
-            port = self._behind_router_port.get(row.name)
+            names.add(row.name)
+        for name in names:
+            port = self._behind_router_port.get(name)
             if port is not None and port.uuid in self.ports:
                 touched[port.uuid] = port
 
@@ -257,8 +263,9 @@ class Replica:
                 indexed.usage.of(version).discard(number)
         if self._behind_router_port.get(indexed.router_port) is port:
             del self._behind_router_port[indexed.router_port]
-        if self.localnet_by_switch.get(port.switch or "") is port:
-            del self.localnet_by_switch[port.switch or ""]
+        localnets = self.localnets_by_switch.get(port.switch or "", {})
+        if localnets.pop(port.uuid, None) is not None and not localnets:
+            del self.localnets_by_switch[port.switch or ""]
         switch = self.switches.get(port.switch or "")
         if switch is not None:
             switch.rendered = None
@@ -283,7 +290,7 @@ class Replica:
             switch.rendered = None
             usage = switch.usage
             if port.type == "localnet":
-                self.localnet_by_switch[switch.uuid] = port
+                self.localnets_by_switch.setdefault(switch.uuid, {})[port.uuid] = port
             found = addressing(port, self.router_port_of(port) if router_port else None)
             macs = (found.mac,) if found.mac else ()
             numbers = tuple(filter(None, map(ip_number, found.ips)))

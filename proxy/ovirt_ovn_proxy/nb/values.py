@@ -81,8 +81,9 @@ def patch(kind: Kind, old: Any, difference: Any) -> Any:
         return new
     if kind is Kind.SET:
         toggled = tuple(_elements(difference))
-        kept = tuple(element for element in old if element not in toggled)
-        return kept + tuple(element for element in toggled if element not in old)
+        kept = [element for element in old if element not in toggled]
+        # In the server's own order, in which a new load would bring them.
+        return tuple(sorted(kept + [element for element in toggled if element not in old]))
     if kind is Kind.MEMBERS:
         old.symmetric_difference_update(_elements(difference))
         return old

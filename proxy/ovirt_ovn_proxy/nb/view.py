@@ -49,7 +49,9 @@ class View:
 
     def localnet(self, switch: Switch) -> SwitchPort | None:
         """Return the port that joins a network to its physical network."""
-        return self._replica.localnet_by_switch.get(switch.uuid)
+        localnets = self._replica.localnets_by_switch.get(switch.uuid)
+        # We make one; of several, made by others, always the same is looked at.
+        return localnets[min(localnets)] if localnets else None
 
     # ports
 

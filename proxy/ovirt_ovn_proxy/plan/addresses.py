@@ -96,11 +96,26 @@ class Allocator:
                 )
             subnet = self._subnet(entry["subnet_id"])
             if subnet.is_auto:
-                taken.append(self._take_auto(subnet))
+                taken += {self._take_auto(subnet)} - set(taken)
             else:
                 taken.append(self._keep(subnet, taken) or self._take_any([subnet]))
         automatic = [ip for ip in self.automatic() if ip not in taken]
         return [*taken, *automatic] if taken else taken
+
+    def following(self, old_mac: str | None) -> list[str]:
+        """Return the port's own addresses; those made from its old MAC change with it."""
+        if old_mac is None or old_mac == self._mac:
+            return list(self._own)
+        made = {
+            eui64(subnet.network, old_mac): subnet for subnet in self._subnets if subnet.is_auto
+        }
+        return [self._take_auto(made[ip]) if ip in made else ip for ip in self._own]
+
+    def is_automatic(self, ip: str) -> bool:
+        """Say whether the port makes this address from its MAC."""
+        return any(
+            subnet.is_auto and eui64(subnet.network, self._mac) == ip for subnet in self._subnets
+        )
 
     def _take_given(self, entry: Mapping[str, str]) -> str:
         ip = entry["ip_address"]
@@ -147,7 +162,7 @@ class Allocator:
         for subnet in subnets:
             for start, end in subnet.pools:
                 first, last = ip_number(start), ip_number(end)
-                if first is None or last is None:
+                if first is None or last is None or {first[0], last[0]} != {version}:
                     continue
                 value = self._used(version).first_free(first[1], last[1], unavailable)
                 if value is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import Config
 from ..nb import keys
-from ..nb.addresses import ip_number
+from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
 from ..wire.network import asked_mtu
 from ..wire.port import extra_dhcp_opts
@@ -143,6 +143,8 @@ def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> Swi
 
     Plans the port's own rows of DHCP_Options as its extra options need them.
     """
+    if is_dynamic(port) and not draft.addressing(port).ips:
+        return port  # ovn-northd has not chosen yet
     extra = extra_dhcp_opts(port)
     own = {row.external_ids.get(keys.SUBNET_IP_VERSION): row for row in draft.options_of(port.name)}
     references: dict[int, str | None] = {}

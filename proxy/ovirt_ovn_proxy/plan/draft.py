@@ -23,7 +23,6 @@ from ..nb.rows import DhcpOptions, Row, RowT, Switch, SwitchPort
 from ..nb.view import View
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 
-
 # strftime(3); UTC
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 

@@ -74,7 +74,8 @@ def update(draft: Draft, switch: Switch, values: Values) -> dict[str, Any]:
     if is_up(wanted) != is_up(switch):
         draft.advance(switch.uuid)
         for port in draft.view.ports_of(switch):
-            draft.update(with_admin_state(port, was_up=is_up(switch), is_up=is_up(wanted)))
+            current = draft.current(port)
+            draft.update(with_admin_state(current, was_up=is_up(switch), is_up=is_up(wanted)))
     return _encode(draft, wanted)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BadRequest, Conflict, NotFound
 from ..nb import keys
-from ..nb.addresses import Addressing, is_dynamic
+from ..nb.addresses import is_dynamic
 from ..nb.rows import Switch, SwitchPort
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
@@ -188,35 +188,33 @@ def _readdressed(
     put(external_ids, keys.ADDRESS_PAIRS, pairs, [])
     wanted = wanted.copy(external_ids=external_ids)
     if is_dynamic(port) and "fixed_ips" not in values:
-        return _dynamic(wanted, mac, found, security)
+        return _dynamic(wanted, mac, security, pairs)
     allocator = Allocator(draft, switch, mac, found.ips)
-    if "fixed_ips" in values:
+    if values.get("fixed_ips"):
         ips = allocator.wanted(values["fixed_ips"])
     else:
-        ips = _following_mac(draft, switch, allocator, found, mac)
+        ips = allocator.following(found.mac)
+        if "fixed_ips" in values:
+            # Addresses that a host makes itself cannot be taken from it.
+            ips = [ip for ip in ips if allocator.is_automatic(ip)]
     return with_addresses(wanted, mac, ips, security, pairs)
 
 
-def _following_mac(
-    draft: Draft, switch: Switch, allocator: Allocator, found: Addressing, mac: str
-) -> list[str]:
-    """Return the port's addresses; those made from its MAC change with it."""
-    if mac == found.mac or found.mac is None:
-        return list(found.ips)
-    before = Allocator(draft, switch, found.mac, found.ips).automatic()
-    kept = [ip for ip in found.ips if ip not in before]
-    return [*kept, *allocator.automatic()] if before else kept
+def _dynamic(
+    port: SwitchPort, mac: str, is_secured: bool, pairs: list[dict[str, str]]
+) -> SwitchPort:
+    """Return a port whose IP addresses OVN chooses, and keeps, with this MAC and these pairs.
 
-
-def _dynamic(port: SwitchPort, mac: str, found: Addressing, is_secured: bool) -> SwitchPort:
-    """Return a port whose addresses OVN chooses with another MAC: OVN keeps the address."""
-    addresses = tuple(
-        " ".join([mac, *(item for item in element.split() if item != found.mac)])
-        if "dynamic" in element
-        else element
-        for element in port.addresses
+    As its addresses are not known beforehand, only MACs are checked, but for the pairs'.
+    """
+    element = next(element for element in port.addresses if "dynamic" in element.split())
+    items = element.split()
+    own = " ".join([mac, *(items if items[0] == "dynamic" else items[1:])])
+    others = with_addresses(
+        port, mac, (), is_secured, [p for p in pairs if p["mac_address"] != mac]
     )
-    return port.copy(addresses=addresses, port_security=(mac,) if is_secured else ())
+    addresses = [own if item == mac else item for item in others.addresses]
+    return others.copy(addresses=tuple(sorted(addresses)))
 
 
 def _check_movable(draft: Draft, port: SwitchPort) -> None:

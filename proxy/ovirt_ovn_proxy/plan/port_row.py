@@ -49,9 +49,11 @@ def with_addresses(
     own = " ".join([mac, *ips])
     allowed: dict[str, list[str]] = {mac: list(ips)}
     for pair in pairs:
-        allowed.setdefault(pair["mac_address"], []).append(pair["ip_address"])
-    others = sorted(allowed.keys() - {mac})
-    security = tuple(" ".join([sender, *addresses]) for sender, addresses in allowed.items())
+        if ips or pair["mac_address"] != mac:
+            allowed.setdefault(pair["mac_address"], []).append(pair["ip_address"])
+    security = [" ".join([sender, *addresses]) for sender, addresses in allowed.items()]
+    # In the order that the database gives to sets.
     return port.copy(
-        addresses=(own, *others), port_security=tuple(sorted(security)) if is_secured else ()
+        addresses=tuple(sorted([own, *(allowed.keys() - {mac})])),
+        port_security=tuple(sorted(security)) if is_secured else (),
     )

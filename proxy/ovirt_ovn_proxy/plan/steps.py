@@ -20,6 +20,9 @@ from ..nb.view import View
 
 Columns = Mapping[str, Any]
 
+# Every change moves these on.
+_COUNTED = {keys.REVISION, keys.UPDATED_AT}
+
 
 class Step(Protocol):
     """One change, or one condition, of a plan."""
@@ -70,8 +73,17 @@ class Update:
     def is_done(self, view: View) -> bool:
         row = view.row(self.table, self.uuid)
         return row is not None and all(
-            getattr(row, column) == value for column, value in self.new.items()
+            _is_reached(getattr(row, column), self.old.get(column, {}), value)
+            for column, value in self.new.items()
         )
+
+
+def _is_reached(now: Any, old: Any, new: Any) -> bool:
+    """Say whether a column holds what a change wanted, whoever changed other keys since."""
+    if not isinstance(new, Mapping):
+        return bool(now == new)
+    changed = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+    return all(now.get(key) == new.get(key) for key in changed - _COUNTED)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def update(draft: Draft, row: DhcpOptions, values: Values) -> dict[str, Any]:
     if "host_routes" in values:
         subnet = replace(subnet, host_routes=_routes(values))
     if "enable_dhcp" in values:
-        subnet = replace(subnet, enable_dhcp=values["enable_dhcp"])
+        subnet = _with_dhcp(draft, subnet, values["enable_dhcp"])
     if subnet != old:
         check_subnet(subnet)
     if subnet.gateway_ip != old.gateway_ip:
@@ -108,6 +108,7 @@ def update(draft: Draft, row: DhcpOptions, values: Values) -> dict[str, Any]:
     draft.update(wanted)
     if subnet != old:
         draft.advance(switch.uuid)
+        _follow_gateway(draft, switch, old, subnet)
         refresh_ports(draft, switch, draft.view.ports_of(switch))
     return _encode(draft, wanted)
 
@@ -150,6 +151,18 @@ def _encode(draft: Draft, row: DhcpOptions) -> dict[str, Any]:
     if encoded is None:
         raise LookupError(f"{row!r} was planned with a malformed CIDR")
     return encoded
+
+
+def _with_dhcp(draft: Draft, subnet: Subnet, is_enabled: bool) -> Subnet:
+    """Return a subnet with DHCP on or off; a mode that is the site's default goes with it."""
+    default = draft.context.config.dhcp_default_ipv6_address_mode
+    mode = subnet.address_mode
+    if subnet.version == 6 and subnet.ra_mode is None and is_enabled != subnet.enable_dhcp:
+        if is_enabled and mode is None:
+            mode = default
+        elif not is_enabled and mode == default:
+            mode = None
+    return replace(subnet, enable_dhcp=is_enabled, address_mode=mode)
 
 
 def _names_mode(values: Values) -> bool:
@@ -215,6 +228,18 @@ def _plan_ovn_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
             config["exclude_ips"] = subnet.gateway_ip
     elif subnet.version == 6 and subnet.network.prefixlen == 64:
         config.setdefault("ipv6_prefix", str(subnet.network.network_address))
+    draft.update(draft.current(switch).copy(other_config=config))
+
+
+def _follow_gateway(draft: Draft, switch: Switch, old: Subnet, new: Subnet) -> None:
+    """Keep OVN off the new gateway as it was kept off the old one."""
+    config = dict(switch.other_config)
+    if config.get("subnet") != str(old.network) or new.gateway_ip == old.gateway_ip:
+        return
+    excluded = [item for item in config.get("exclude_ips", "").split() if item != old.gateway_ip]
+    if new.gateway_ip and ipaddress.ip_address(new.gateway_ip) in new.network:
+        excluded.append(new.gateway_ip)
+    put(config, "exclude_ips", " ".join(excluded), "")
     draft.update(draft.current(switch).copy(other_config=config))
 
 

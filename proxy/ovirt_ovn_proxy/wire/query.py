@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -205,8 +206,14 @@ _TAG_TESTS: Mapping[str, Callable[[set[str]], Test]] = {
 
 
 def _changed_since(value: str) -> Test:
-    moment = value.rstrip("Z")
-    return lambda element: (element.get("updated_at") or "").rstrip("Z") >= moment
+    try:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError:
+        readers.invalid("changed_since", value, "is not a time in ISO 8601 form")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    text = moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return lambda element: (element.get("updated_at") or "") >= text
 
 
 def _read_sort(given: Mapping[str, list[str]], table: AttributeTable) -> list[tuple[str, bool]]:

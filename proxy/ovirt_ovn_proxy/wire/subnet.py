@@ -152,10 +152,17 @@ def ranges_of(rows: Sequence[DhcpOptions]) -> list[Range]:
 
 
 @lru_cache(maxsize=4096)
-def _limits(cidr: str) -> tuple[int, int, int] | None:
+def _network(cidr: str) -> IpNetwork | None:
     try:
-        network = ipaddress.ip_network(cidr, strict=False)
+        return ipaddress.ip_network(cidr, strict=False)
     except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _limits(cidr: str) -> tuple[int, int, int] | None:
+    network = _network(cidr)
+    if network is None:
         return None
     return network.version, int(network.network_address), int(network.broadcast_address)
 
@@ -193,9 +200,8 @@ def default_pools(network: IpNetwork, gateway_ip: str | None) -> tuple[tuple[str
 
 def read_subnet(row: DhcpOptions) -> Subnet | None:
     """Return what a row says, None if its CIDR is malformed."""
-    try:
-        network = ipaddress.ip_network(row.cidr, strict=False)
-    except ValueError:
+    network = _network(row.cidr)
+    if network is None:
         return None
     external_ids = row.external_ids
     if network.version == 4:

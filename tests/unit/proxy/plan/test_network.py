@@ -418,7 +418,6 @@ def test_update_admin_state(
     assert counter_guard(NET) in plan.operations
 
 
-@pytest.mark.xfail(reason="plan.network.update: the ports' new state replaces their new DHCP row")
 def test_update_mtu_and_admin_state() -> None:
     """What one attribute of a request changes in a port, another does not undo."""
     extra = {keys.EXTRA_DHCP_OPTS: '[{"ip_version": 4, "opt_name": "T1", "opt_value": "5"}]'}

@@ -420,7 +420,6 @@ def test_auto_addresses_follow_the_mac() -> None:
     ).addresses
 
 
-@pytest.mark.xfail(reason="plan.port._following_mac: gives addresses that were not there")
 def test_port_without_addresses_stays_without() -> None:
     """A new MAC gives a port no address that it did not want."""
     rows = (counted(NET), a_network(PORT), a_port(), a_subnet6("slaac"))
@@ -606,7 +605,6 @@ def test_dynamic(given: Any, addresses: tuple[str, ...]) -> None:
         assert_answered(plan, rows, "ports")
 
 
-@pytest.mark.xfail(reason="plan.port._dynamic compares the spelling of the old MAC")
 @pytest.mark.parametrize("old", [MAC.replace("01", "0A"), "02-00-00-00-00-0A"])
 def test_dynamic_with_another_spelling(old: str) -> None:
     """The peer stored a MAC as it came; a new one replaces it, however it was spelled."""
@@ -616,7 +614,6 @@ def test_dynamic_with_another_spelling(old: str) -> None:
     assert (f"{MAC2} dynamic",) == find(rows_after(rows, plan), PORT).addresses
 
 
-@pytest.mark.xfail(reason="plan.port._dynamic drops address pairs")
 def test_dynamic_with_pairs() -> None:
     """Address pairs of a port with OVN's addresses are more than shown: the port may use them."""
     pair = {"ip_address": "10.0.0.9", "mac_address": MAC2}
