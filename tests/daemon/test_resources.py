@@ -476,7 +476,7 @@ def test_dhcp_cannot_be_switched_off_with_a_mode(api: Api) -> None:
     network, (default,) = make_network(api, "fd05::/64")
     asked = api.create(
         "subnet",
-        network_id=network["id"],
+        network_id=network,
         cidr="fd06::/64",
         ip_version=6,
         ipv6_address_mode="slaac",
