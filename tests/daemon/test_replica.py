@@ -356,9 +356,9 @@ def content(replica: Replica) -> dict[str, Any]:
 
     usage = {
         switch.uuid: {
-            "macs": dict(switch.usage.macs),
-            "v4": _numbers(switch.usage.v4),
-            "v6": _numbers(switch.usage.v6),
+            "macs": dict(replica.usage_of(switch).macs),
+            "v4": _numbers(replica.usage_of(switch).v4),
+            "v6": _numbers(replica.usage_of(switch).v6),
         }
         for switch in replica.switches.values()
     }
@@ -370,7 +370,9 @@ def content(replica: Replica) -> dict[str, Any]:
     return {
         **tables,
         "ports by name": {name: row.uuid for name, row in replica.ports_by_name.items()},
-        "ports by device": grouped(replica.ports_by_device),
+        "ports by device": {
+            key: sorted(row.uuid for row in rows) for key, rows in replica.ports_by_device.items()
+        },
         "subnets by network": grouped(replica.subnets_by_network),
         "options by port": grouped(replica.options_by_port),
         "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},

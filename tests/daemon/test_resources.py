@@ -784,6 +784,31 @@ def test_allowed_address_pairs(api: Api, nb: OvsdbServer) -> None:
 _PAIR = {"ip_address": "10.0.0.100"}
 
 
+def test_address_pairs_leave_the_port_its_own_address(api: Api) -> None:
+    """Pairs with the port's own MAC and with another one never hide the port's own address."""
+    network_id, (subnet,) = make_network(api, "10.0.0.0/24")
+    pairs = [
+        {"ip_address": "10.0.0.200"},
+        {"ip_address": "10.0.0.201", "mac_address": "00:00:00:00:00:04"},
+    ]
+    port = make_port(
+        api,
+        network_id,
+        mac_address=_MAC,
+        port_security_enabled=True,
+        allowed_address_pairs=pairs,
+    )
+
+    assert port == api.get(f"ports/{port['id']}")["port"]
+    assert (_MAC, "10.0.0.2") == (port["mac_address"], port["fixed_ips"][0]["ip_address"])
+    moved = api.update("port", port["id"], mac_address="56:6f:00:00:00:77")
+    assert ["56:6f:00:00:00:77", "00:00:00:00:00:04"] == [
+        pair["mac_address"] for pair in moved["allowed_address_pairs"]
+    ]
+    assert port["fixed_ips"] == moved["fixed_ips"]
+    assert subnet["id"] == moved["fixed_ips"][0]["subnet_id"]
+
+
 @pytest.mark.parametrize(
     ("values", "status", "error_type"),
     [

@@ -89,7 +89,7 @@ def pair_macs(port: SwitchPort) -> frozenset[str]:
     if not text:
         return frozenset()
     try:
-        return frozenset(pair["mac_address"] for pair in json.loads(text))
+        return frozenset(pair["mac_address"] for pair in json.loads(text) if "mac_address" in pair)
     except (ValueError, TypeError, KeyError, RecursionError):
         return frozenset()
 

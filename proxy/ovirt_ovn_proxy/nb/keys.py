@@ -25,7 +25,9 @@ LOCALNET_NIC_NAME = "localnet_port"
 HOST_ID = "ovirt_binding_host_id"
 VNIC_TYPE = "ovirt_binding_vnic_type"
 BINDING_PROFILE = "ovirt_binding_profile"  # JSON object
-ADDRESS_PAIRS = "ovirt_allowed_address_pairs"  # JSON list of {ip_address, mac_address}
+ADDRESS_PAIRS = (
+    "ovirt_allowed_address_pairs"  # JSON list of {ip_address, mac_address if not its own}
+)
 EXTRA_DHCP_OPTS = "ovirt_extra_dhcp_opts"  # JSON list of {opt_name, opt_value, ip_version}
 
 # DHCP_Options: a subnet

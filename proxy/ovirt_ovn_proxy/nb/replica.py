@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from . import keys, schema
-from .addresses import addressing, ip_number
+from .addresses import NOTHING, Addressing, addressing
 from .rows import ROWS, DhcpOptions, NbGlobal, RouterPort, Row, Switch, SwitchPort
 from .usage import Usage
 from .values import patch
@@ -30,9 +30,6 @@ class _Indexed(NamedTuple):
     """What the indexes hold of one port, so that it can be taken out again."""
 
     name: str
-    usage: Usage | None
-    macs: tuple[str, ...]
-    numbers: tuple[tuple[int, int], ...]
     device_id: str | None
     router_port: str
 
@@ -65,7 +62,7 @@ class Replica:
         self.dhcp = cast("dict[str, DhcpOptions]", self.tables[schema.DHCP])
         self.router_ports = cast("dict[str, RouterPort]", self.tables[schema.ROUTER_PORT])
         self.ports_by_name: dict[str, SwitchPort] = {}
-        self.ports_by_device: dict[str, dict[str, SwitchPort]] = {}
+        self.ports_by_device: dict[str, tuple[SwitchPort, ...]] = {}
         self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
         self.localnets_by_switch: dict[str, dict[str, SwitchPort]] = {}
         self.options_by_port: dict[str, dict[str, DhcpOptions]] = {}
@@ -74,6 +71,8 @@ class Replica:
         self._router_port_names: dict[str, str] = {}
         self._behind_router_port: dict[str, SwitchPort] = {}
         self._parent: dict[str, str] = {}
+        self._usages: dict[str, Usage] = {}
+        self._counted: dict[str, tuple[Usage, Addressing]] = {}
 
     @property
     def nb_global(self) -> NbGlobal | None:
@@ -84,6 +83,20 @@ class Replica:
         """Return the router's side of a port of type "router"; None if there is none."""
         return self._router_port_by_name.get(port.options.get("router-port", ""))
 
+    def usage_of(self, switch: Switch) -> Usage:
+        """Return what is taken on a switch.
+
+        Counted when first asked for, and kept current from then on: most networks of a
+        big site are not asked for soon after a start.
+        """
+        usage = self._usages.get(switch.uuid)
+        if usage is None:
+            usage = self._usages[switch.uuid] = Usage()
+            for uuid in switch.ports:
+                if uuid in self.ports:
+                    self._count(self.ports[uuid], usage)
+        return usage
+
     # --- filled by the connection -----------------------------------------
 
     def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
@@ -93,8 +106,13 @@ class Replica:
     def loaded(self) -> None:
         """Build the indexes, after the last row of the dump."""
         with self.lock:
-            parents = {port: row.uuid for row in self.switches.values() for port in row.ports}
-            self._reindex(self.tables, {}, parents)
+            for switch in self.switches.values():
+                switch.rendered = None
+                self._parent.update(dict.fromkeys(switch.ports, switch.uuid))
+            self._reindex_router_ports(self.tables, {}, {})
+            self._reindex_dhcp(self.dhcp)
+            for port in self.ports.values():
+                self._put_in(port)
 
     def apply(self, updates: RowUpdates) -> None:
         """Apply one transaction in <table-updates2> form, all of it or (on a bug) none seen."""
@@ -129,6 +147,7 @@ class Replica:
             row = rows.pop(uuid)
             deleted.setdefault(table, {})[uuid] = row
             if isinstance(row, Switch):
+                self._usages.pop(uuid, None)
                 for port in row.ports:
                     parents.setdefault(port, None)
         else:
@@ -159,8 +178,7 @@ class Replica:
         parents: Mapping[str, str | None],
     ) -> None:
         for switch in cast("Iterable[Switch]", changed.get(schema.SWITCH, {}).values()):
-            if not hasattr(switch, "usage"):
-                switch.usage = Usage()
+            if not hasattr(switch, "rendered"):
                 switch.rendered = None
         touched = dict(cast("Mapping[str, SwitchPort]", changed.get(schema.PORT, {})))
         for uuid, parent in parents.items():
@@ -252,15 +270,14 @@ class Replica:
         if self.ports_by_name.get(indexed.name) is port:
             del self.ports_by_name[indexed.name]
         if indexed.device_id:
-            devices = self.ports_by_device.get(indexed.device_id, {})
-            devices.pop(port.uuid, None)
-            if not devices:
-                self.ports_by_device.pop(indexed.device_id, None)
-        if indexed.usage is not None:
-            for mac in indexed.macs:
-                indexed.usage.discard_mac(mac)
-            for version, number in indexed.numbers:
-                indexed.usage.of(version).discard(number)
+            others = tuple(
+                other for other in self.ports_by_device.pop(indexed.device_id) if other is not port
+            )
+            if others:
+                self.ports_by_device[indexed.device_id] = others
+        usage, found = self._counted.pop(port.uuid, (None, NOTHING))
+        if usage is not None:
+            usage.discard(found)
         if self._behind_router_port.get(indexed.router_port) is port:
             del self._behind_router_port[indexed.router_port]
         localnets = self.localnets_by_switch.get(port.switch or "", {})
@@ -279,23 +296,20 @@ class Replica:
         self.ports_by_name[port.name] = port
         device_id = port.external_ids.get(keys.DEVICE_ID)
         if device_id:
-            self.ports_by_device.setdefault(device_id, {})[port.uuid] = port
+            self.ports_by_device[device_id] = (*self.ports_by_device.get(device_id, ()), port)
         router_port = port.options.get("router-port", "") if port.type == "router" else ""
         if router_port:
             self._behind_router_port[router_port] = port
-        macs: tuple[str, ...] = ()
-        numbers: tuple[tuple[int, int], ...] = ()
-        usage = None
         if switch is not None:
             switch.rendered = None
-            usage = switch.usage
             if port.type == "localnet":
                 self.localnets_by_switch.setdefault(switch.uuid, {})[port.uuid] = port
-            found = addressing(port, self.router_port_of(port) if router_port else None)
-            macs = (found.mac,) if found.mac else ()
-            numbers = tuple(filter(None, map(ip_number, found.ips)))
-            for mac in macs:
-                usage.add_mac(mac)
-            for version, number in numbers:
-                usage.of(version).add(number)
-        port.indexed = _Indexed(port.name, usage, macs, numbers, device_id, router_port)
+            usage = self._usages.get(switch.uuid)
+            if usage is not None:
+                self._count(port, usage)
+        port.indexed = _Indexed(port.name, device_id, router_port)
+
+    def _count(self, port: SwitchPort, usage: Usage) -> None:
+        found = addressing(port, self.router_port_of(port))
+        self._counted[port.uuid] = (usage, found)
+        usage.add(found)

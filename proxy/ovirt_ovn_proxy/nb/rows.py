@@ -14,7 +14,6 @@ from typing import Any, ClassVar, TypeVar
 
 from . import schema
 from .schema import Kind
-from .usage import Usage
 from .values import DECODERS, default
 
 RowT = TypeVar("RowT", bound="Row")
@@ -92,11 +91,11 @@ class NbGlobal(Row):
 class Switch(Row):
     """A logical switch.
 
-    Beside the columns, for rows of the replica: `usage`, the addresses taken on it;
-    `rendered`, as in `SwitchPort`, for the answer about all its ports.
+    Beside the columns, for rows of the replica: `rendered`, as in `SwitchPort`, for the
+    answer about all its ports.
     """
 
-    __slots__ = ("external_ids", "name", "other_config", "ports", "rendered", "usage")
+    __slots__ = ("external_ids", "name", "other_config", "ports", "rendered")
     table = schema.SWITCH
 
     name: str
@@ -104,14 +103,6 @@ class Switch(Row):
     other_config: Mapping[str, str]
     external_ids: Mapping[str, str]
     rendered: bytes | None
-    usage: Usage
-
-    def copy(self, **columns: Any) -> Switch:
-        """Return a copy with some columns replaced, and the same `usage`."""
-        twin = super().copy(**columns)
-        if hasattr(self, "usage"):
-            twin.usage = self.usage
-        return twin
 
 
 class SwitchPort(Row):

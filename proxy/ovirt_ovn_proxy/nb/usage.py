@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Set
 
+from .addresses import Addressing, ip_number
+
 
 class UsedNumbers:
     """A multiset of integers that finds the first gap of a range in O(log n)."""
@@ -94,14 +96,24 @@ class Usage:
         """Return the addresses of IP version 4 or 6."""
         return self.v4 if version == 4 else self.v6
 
-    def add_mac(self, mac: str) -> None:
-        """Count the MAC once more."""
-        self.macs[mac] = self.macs.get(mac, 0) + 1
+    def add(self, found: Addressing) -> None:
+        """Count what a port has once more."""
+        if found.mac is not None:
+            self.macs[found.mac] = self.macs.get(found.mac, 0) + 1
+        for version, number in _numbers(found):
+            self.of(version).add(number)
 
-    def discard_mac(self, mac: str) -> None:
-        """Count the MAC once less."""
-        count = self.macs.get(mac, 0) - 1
-        if count > 0:
-            self.macs[mac] = count
-        else:
-            self.macs.pop(mac, None)
+    def discard(self, found: Addressing) -> None:
+        """Count what a port had once less."""
+        if found.mac is not None:
+            count = self.macs.get(found.mac, 0) - 1
+            if count > 0:
+                self.macs[found.mac] = count
+            else:
+                self.macs.pop(found.mac, None)
+        for version, number in _numbers(found):
+            self.of(version).discard(number)
+
+
+def _numbers(found: Addressing) -> list[tuple[int, int]]:
+    return [number for number in map(ip_number, found.ips) if number is not None]

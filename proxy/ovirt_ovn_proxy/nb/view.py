@@ -14,6 +14,7 @@ from . import keys
 from .addresses import Addressing, addressing
 from .replica import Replica
 from .rows import DhcpOptions, NbGlobal, Row, Switch, SwitchPort
+from .usage import Usage
 
 
 def is_ours(row: Switch) -> bool:
@@ -53,6 +54,10 @@ class View:
         # We make one; of several, made by others, always the same is looked at.
         return localnets[min(localnets)] if localnets else None
 
+    def usage(self, switch: Switch) -> Usage:
+        """Return the MACs and addresses taken on a network."""
+        return self._replica.usage_of(switch)
+
     # ports
 
     def switch_ports(self, switch: Switch) -> Iterator[SwitchPort]:
@@ -78,7 +83,7 @@ class View:
 
     def ports_of_device(self, device_id: str) -> Iterator[SwitchPort]:
         """Yield the REST ports with this device_id."""
-        for row in self._replica.ports_by_device.get(device_id, {}).values():
+        for row in self._replica.ports_by_device.get(device_id, ()):
             if self.port(row.name) is row:
                 yield row
 

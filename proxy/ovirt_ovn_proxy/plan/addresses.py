@@ -207,7 +207,7 @@ class Allocator:
         )
 
     def _used(self, version: int) -> Any:
-        return self._switch.usage.of(version)
+        return self._draft.view.usage(self._switch).of(version)
 
     def _excluded(self, version: int) -> set[int]:
         """Return what an existing switch keeps from OVN's own address management."""
@@ -222,7 +222,7 @@ class Allocator:
 
 
 def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:
-    return mac in switch.usage.macs or (switch.uuid, mac) in draft.taken_macs
+    return mac in draft.view.usage(switch).macs or (switch.uuid, mac) in draft.taken_macs
 
 
 def _is_host(subnet: Subnet, value: int) -> bool:

@@ -119,13 +119,13 @@ class Draft:
         self._updated.pop(port.uuid, None)
         self._detached[port.uuid] = Detach(port.switch or "", port.uuid)
 
-    def rest_on(self, row: Row, column: str) -> None:
-        """Hold the plan to what this column says now."""
+    def rest_on(self, row: Row, *columns: str) -> None:
+        """Hold the plan to what these columns say now."""
         if row.uuid not in self._inserted:
-            value = getattr(row, column)
-            if isinstance(value, set):
-                value = frozenset(value)
-            self._guards.append(Guard(row.table, row.uuid, {column: value}))
+            # Members change in place: what is seen now has to be kept.
+            seen = {column: getattr(row, column) for column in columns}
+            frozen = {k: frozenset(v) if isinstance(v, set) else v for k, v in seen.items()}
+            self._guards.append(Guard(row.table, row.uuid, frozen))
 
     def advance(self, name: str, *, is_first: bool = False, is_last: bool = False) -> None:
         """Advance a counter, once for the whole plan."""

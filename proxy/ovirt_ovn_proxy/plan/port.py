@@ -64,7 +64,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     external_ids = created(values, context)
     external_ids[keys.NIC_NAME] = values["name"]
     _put_attributes(external_ids, values)
-    put(external_ids, keys.ADDRESS_PAIRS, pairs, [])
+    _put_pairs(external_ids, pairs, mac)
     put(external_ids, keys.EXTRA_DHCP_OPTS, _merged_options([], values["extra_dhcp_opts"]), [])
     port = SwitchPort.new(port_id, name=port_id, external_ids=external_ids)
     port = with_asked_state(port, values["admin_state_up"], is_up(switch))
@@ -121,6 +121,8 @@ def delete(draft: Draft, port: SwitchPort) -> None:
         )
     for row in draft.options_of(port.name):
         draft.delete(row)
+    # A row of its own that somebody gives it meanwhile would stay.
+    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options")
     draft.delete_port(port)
 
 
@@ -167,11 +169,11 @@ def _readdressed(
     found = draft.addressing(port)
     mac = values.get("mac_address", found.mac)
     security = values.get("port_security_enabled", has_port_security(port))
-    stored = address_pairs(port)
-    pairs = _pairs(values.get("allowed_address_pairs", stored), mac or "")
-    if (mac, security, pairs) == (found.mac, has_port_security(port), stored) and (
-        "fixed_ips" not in values
-    ):
+    pairs = address_pairs(port, mac)
+    if "allowed_address_pairs" in values:
+        pairs = _pairs(values["allowed_address_pairs"], mac or "")
+    before = (found.mac, has_port_security(port), address_pairs(port, found.mac))
+    if (mac, security, pairs) == before and ("fixed_ips" not in values):
         return wanted
     if is_router_port(port):
         raise BadRequest(
@@ -185,7 +187,7 @@ def _readdressed(
         _check_movable(draft, port)
         take_mac(draft, switch, mac)
     external_ids = dict(wanted.external_ids)
-    put(external_ids, keys.ADDRESS_PAIRS, pairs, [])
+    _put_pairs(external_ids, pairs, mac)
     wanted = wanted.copy(external_ids=external_ids)
     if is_dynamic(port) and "fixed_ips" not in values:
         return _dynamic(wanted, mac, security, pairs)
@@ -234,6 +236,14 @@ def _check_movable(draft: Draft, port: SwitchPort) -> None:
 def _pairs(pairs: Any, mac: str) -> list[dict[str, str]]:
     """Return address pairs with the MAC filled in that they leave to the port."""
     return [{"mac_address": mac, **pair} for pair in pairs]
+
+
+def _put_pairs(external_ids: dict[str, str], pairs: list[dict[str, str]], mac: str) -> None:
+    """Keep address pairs; the port's own MAC is left out, and follows when it changes."""
+    kept = [
+        pair if pair["mac_address"] != mac else {"ip_address": pair["ip_address"]} for pair in pairs
+    ]
+    put(external_ids, keys.ADDRESS_PAIRS, kept, [])
 
 
 def _check_pairs(pairs: list[dict[str, str]], is_secured: bool) -> None:

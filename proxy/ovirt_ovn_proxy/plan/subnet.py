@@ -298,13 +298,13 @@ def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet, span: Ran
 
 
 def _readdressed(port: SwitchPort, mac: str, ips: list[str]) -> SwitchPort:
-    return with_addresses(port, mac, ips, has_port_security(port), address_pairs(port))
+    return with_addresses(port, mac, ips, has_port_security(port), address_pairs(port, mac))
 
 
 def _possible_holders(
     draft: Draft, switch: Switch, version: int, first: int, last: int
 ) -> list[SwitchPort]:
     """Return the switch's ports, or none where the index shows no address in the range."""
-    if not switch.usage.of(version).has_any(first, last):
+    if not draft.view.usage(switch).of(version).has_any(first, last):
         return []
     return list(draft.view.switch_ports(switch))

@@ -41,7 +41,7 @@ VNIC_TYPES = (
 _FIXED_IP = readers.record({"subnet_id": readers.identifier, "ip_address": readers.address})
 _PAIR_FIELDS = {"ip_address": readers.address_or_cidr, "mac_address": readers.mac}
 _ADDRESS_PAIR = readers.record(_PAIR_FIELDS)
-_STORED_PAIRS = readers.list_of(readers.record(_PAIR_FIELDS, _PAIR_FIELDS))
+_STORED_PAIRS = readers.list_of(readers.record(_PAIR_FIELDS, ("ip_address",)))
 
 
 def _fixed_ips(field: str, value: Any) -> list[dict[str, Any]]:
@@ -172,12 +172,10 @@ def has_port_security(row: SwitchPort) -> bool:
     return bool(row.port_security)
 
 
-def address_pairs(row: SwitchPort) -> list[dict[str, str]]:
-    """Return a port's allowed address pairs, each with its MAC."""
-    pairs: list[dict[str, str]] = stored_json(
-        row.external_ids, keys.ADDRESS_PAIRS, _STORED_PAIRS, []
-    )
-    return pairs
+def address_pairs(row: SwitchPort, mac: str | None) -> list[dict[str, str]]:
+    """Return a port's allowed address pairs; those without a MAC of their own have `mac`, its."""
+    pairs = stored_json(row.external_ids, keys.ADDRESS_PAIRS, _STORED_PAIRS, [])
+    return [{"mac_address": mac or "", **pair} for pair in pairs]
 
 
 def extra_dhcp_opts(row: SwitchPort) -> list[dict[str, Any]]:
@@ -229,7 +227,7 @@ def encode_port(
         "status": "ACTIVE" if is_up and row.enabled is not False else "DOWN",
         "security_groups": [],
         "port_security_enabled": has_port_security(row),
-        "allowed_address_pairs": address_pairs(row),
+        "allowed_address_pairs": address_pairs(row, found.mac),
         "extra_dhcp_opts": extra_dhcp_opts(row),
         "binding:host_id": host,
         "binding:vnic_type": external_ids.get(keys.VNIC_TYPE, "normal"),

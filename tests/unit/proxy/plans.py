@@ -155,12 +155,14 @@ FOREIGN = (
 
 
 def replica_of(*rows: Row) -> Replica:
-    """Return a replica that has been loaded with these rows."""
+    """Return a replica that has been loaded with these rows, and whose indexes are all in use."""
     replica = Replica()
     for row in rows:
         columns = {name: encode(row.table, name, value) for name, value in row.columns().items()}
         replica.load(row.table, row.uuid, columns)
     replica.loaded()
+    for switch in replica.switches.values():
+        replica.usage_of(switch)
     return replica
 
 

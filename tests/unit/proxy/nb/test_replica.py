@@ -92,13 +92,17 @@ def indexes(replica: Replica) -> dict[str, Any]:
         },
         "parents": {port.uuid: port.switch for port in replica.ports.values()},
         "names": {name: port.uuid for name, port in replica.ports_by_name.items()},
-        "devices": {key: set(rows) for key, rows in replica.ports_by_device.items()},
+        "devices": {
+            key: {row.uuid for row in rows} for key, rows in replica.ports_by_device.items()
+        },
         "subnets": {key: set(rows) for key, rows in replica.subnets_by_network.items()},
         "options": {key: set(rows) for key, rows in replica.options_by_port.items()},
         "localnets": {key: set(ports) for key, ports in replica.localnets_by_switch.items()},
-        "macs": {switch.uuid: dict(switch.usage.macs) for switch in replica.switches.values()},
+        "macs": {
+            switch.uuid: dict(replica.usage_of(switch).macs) for switch in replica.switches.values()
+        },
         "addresses": {
-            (switch.uuid, version): sorted(switch.usage.of(version)._counts.items())
+            (switch.uuid, version): sorted(replica.usage_of(switch).of(version)._counts.items())
             for switch in replica.switches.values()
             for version in (4, 6)
         },
@@ -195,7 +199,7 @@ def test_port_leaves(order: tuple[str, str]) -> None:
 
     assert_as_fresh(replica)
     assert PORT not in replica.ports_by_name
-    assert replica.switches[NET].usage.macs == {}
+    assert replica.usage_of(replica.switches[NET]).macs == {}
     assert {NET} == forgotten(replica)
 
 
@@ -230,7 +234,7 @@ def test_switch_is_deleted() -> None:
     replica.apply(deleted((SWITCH, NET), (PORT_TABLE, PORT), (DHCP, SUBNET), (DHCP, OWN_ROW)))
 
     assert_as_fresh(replica)
-    assert replica.ports_by_device == {"vm": {PORT2: replica.ports[PORT2]}}
+    assert replica.ports_by_device == {"vm": (replica.ports[PORT2],)}
     assert (replica.subnets_by_network, replica.options_by_port) == ({}, {})
 
 
@@ -271,7 +275,7 @@ def test_router_side_changes() -> None:
 
     assert_as_fresh(replica)
     # The difference of a set with one element toggles: now it has both.
-    assert replica.switches[NET].usage.v4.has_any(0x0A0000FE, 0x0A0000FE)
+    assert replica.usage_of(replica.switches[NET]).v4.has_any(0x0A0000FE, 0x0A0000FE)
     assert {NET, port.uuid} == forgotten(replica)
 
 
@@ -279,11 +283,11 @@ def test_router_side_comes_and_goes() -> None:
     """A switch port is in the indexes before and after the router has its side."""
     port, router_side = a_router_port()
     replica = replica_of(a_network(port.uuid), port)
-    assert replica.switches[NET].usage.macs == {}
+    assert replica.usage_of(replica.switches[NET]).macs == {}
 
     replica.apply(inserted(router_side))
     assert_as_fresh(replica)
-    assert replica.switches[NET].usage.macs == {MAC2: 1}
+    assert replica.usage_of(replica.switches[NET]).macs == {MAC2: 1}
 
     render(replica)
     replica.apply(deleted((ROUTER_PORT, ROUTER_SIDE)))
@@ -299,7 +303,7 @@ def test_router_side_is_replaced() -> None:
     replica.apply(together(deleted((ROUTER_PORT, ROUTER_SIDE)), inserted(new)))
 
     assert_as_fresh(replica)
-    assert replica.switches[NET].usage.macs == {MAC: 1}
+    assert replica.usage_of(replica.switches[NET]).macs == {MAC: 1}
 
 
 def test_router_port_is_deleted_with_its_router_side() -> None:
@@ -310,7 +314,7 @@ def test_router_port_is_deleted_with_its_router_side() -> None:
     replica.apply(together(gone, toggled(NET, port.uuid)))
 
     assert_as_fresh(replica)
-    assert replica.switches[NET].usage.macs == {}
+    assert replica.usage_of(replica.switches[NET]).macs == {}
 
 
 def test_localnet_comes_and_goes() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovirt_ovn_proxy.nb.addresses import Addressing
 from ovirt_ovn_proxy.nb.usage import Usage, UsedNumbers
 
 NUMBER = st.integers(0, 30)
@@ -88,13 +89,13 @@ def test_macs(times: int) -> None:
     """A MAC is in use until each of its holders has gone; one too many is no error."""
     usage = Usage()
     for _ in range(times):
-        usage.add_mac("m")
+        usage.add(Addressing("m", ("10.0.0.1", "fd00::1", "none")))
     for _ in range(times):
         assert "m" in usage.macs
-        usage.discard_mac("m")
-    usage.discard_mac("m")
+        usage.discard(Addressing("m", ("10.0.0.1", "fd00::1", "none")))
+    usage.discard(Addressing("m", ("10.0.0.1", "fd00::1", "none")))
 
-    assert usage.macs == {}
+    assert (usage.macs, len(usage.v4), len(usage.v6)) == ({}, 0, 0)
 
 
 def test_versions_are_apart() -> None:

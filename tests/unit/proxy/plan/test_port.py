@@ -689,7 +689,9 @@ def test_delete() -> None:
     rows = site(OWN, own_row({}, OWN_ROW))
     plan = delete("ports", PORT)(view_of(*rows))
 
+    references = {"dhcpv4_options": SUBNET, "dhcpv6_options": None}
     assert [
+        ops.wait_columns(schema.PORT, PORT, references),
         ops.wait_exists(schema.PORT, PORT),
         ops.wait_exists(schema.DHCP, OWN_ROW),
         ops.remove_from_set(schema.SWITCH, NET, "ports", [PORT]),

@@ -271,7 +271,7 @@ def test_copied_switch_keeps_its_usage() -> None:
     found = draft.network(NET)
 
     assert found is not None
-    assert found.usage.macs == {MAC: 1}
+    assert draft.view.usage(found).macs == {MAC: 1}
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "a"]])
