@@ -91,7 +91,8 @@ class Config:
     )
     read_barrier: str = _option(
         "OVN REMOTE", "read-barrier", "read", parse.one_of("read", "write"),
-        "how reads make sure to be fresh: read, or write, which needs the cluster's majority",
+        "how reads make sure to be fresh: read, or write, which needs the cluster's majority "
+        "and makes older ovn-northd (seen with 23.03) run at each read",
     )
 
     provider_host: str = _option(

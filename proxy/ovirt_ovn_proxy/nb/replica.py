@@ -23,6 +23,9 @@ from .values import patch
 
 log = logging.getLogger(__name__)
 
+# Ports that are counted in less time than a thread takes to start.
+_SMALL = 100
+
 RowUpdates = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -84,11 +87,7 @@ class Replica:
         return self._router_port_by_name.get(port.options.get("router-port", ""))
 
     def usage_of(self, switch: Switch) -> Usage:
-        """Return what is taken on a switch.
-
-        Counted when first asked for, and kept current from then on: most networks of a
-        big site are not asked for soon after a start.
-        """
+        """Return what is taken on a switch: counted once, and kept current from then on."""
         usage = self._usages.get(switch.uuid)
         if usage is None:
             usage = self._usages[switch.uuid] = Usage()
@@ -113,6 +112,11 @@ class Replica:
             self._reindex_dhcp(self.dhcp)
             for port in self.ports.values():
                 self._put_in(port)
+        # Nobody has to wait for all networks to be counted, see `usage_of`.
+        if len(self.ports) < _SMALL:
+            self._count_all()
+        else:
+            threading.Thread(target=self._count_all, name="replica-usage", daemon=True).start()
 
     def apply(self, updates: RowUpdates) -> None:
         """Apply one transaction in <table-updates2> form, all of it or (on a bug) none seen."""
@@ -308,6 +312,14 @@ class Replica:
             if usage is not None:
                 self._count(port, usage)
         port.indexed = _Indexed(port.name, device_id, router_port)
+
+    def _count_all(self) -> None:
+        with self.lock:
+            switches = list(self.switches.values())
+        for switch in switches:
+            with self.lock:
+                if self.switches.get(switch.uuid) is switch:
+                    self.usage_of(switch)
 
     def _count(self, port: SwitchPort, usage: Usage) -> None:
         found = addressing(port, self.router_port_of(port))

@@ -167,7 +167,8 @@ class Advance:
 
     This is what makes addresses, MACs and VLANs unique across proxies: all that
     take one on a network advance that network's counter. It lives among the
-    external_ids of NB_Global, whose changes ovn-northd does not look at.
+    external_ids of NB_Global: ovn-northd runs once for a transaction, with a counter
+    in it or without, and newer versions leave that column out.
 
     `uuid` is that of the NB_Global row, `seen` its external_ids. `is_first`: nobody
     else can know the name yet (its network, or the row itself, is new); `is_last`: it
