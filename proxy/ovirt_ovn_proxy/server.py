@@ -132,7 +132,7 @@ class Server:
         for connection in self._connections:
             connection.cut("the server stops")
         self._turn_until(time.monotonic() + _STOP_GRACE_S)
-        self._workers.stop()
+        self._workers.stop(is_waiting=not self._connections)
         self._close()
 
     def _close(self) -> None:

@@ -28,7 +28,7 @@ class Workers:
         self._idle_s = idle_s
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._threads = 0
+        self._threads: set[threading.Thread] = set()
         # Threads that wait, less the tasks in the queue; below zero when threads are
         # just finishing tasks that the caller counts as finished already.
         self._free = 0
@@ -40,28 +40,36 @@ class Workers:
         Raises RuntimeError when a thread is needed and cannot be started.
         """
         with self._lock:
-            is_new = self._free <= 0 and self._threads < self._limit
-            if is_new:
-                self._threads += 1
+            thread = None
+            if self._free <= 0 and len(self._threads) < self._limit:
+                thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
+                self._threads.add(thread)
             else:
                 self._free -= 1
-        if not is_new:
+        if thread is None:
             self._tasks.put(task)
             return
         try:
-            threading.Thread(target=self._work, args=(task,), name=name, daemon=True).start()
+            thread.start()
         except RuntimeError:
             with self._lock:
-                self._threads -= 1
+                self._threads.discard(thread)
             raise
 
-    def stop(self) -> None:
-        """Let waiting threads end now, and the others after their tasks."""
+    def stop(self, is_waiting: bool) -> None:
+        """Let waiting threads end now, and the others after their tasks.
+
+        `is_waiting`: return when all have ended.
+        """
         with self._lock:
             self._is_stopped = True
-            waiting, self._free = max(self._free, 0), min(self._free, 0)
-        for _ in range(waiting):
+            idle, self._free = max(self._free, 0), min(self._free, 0)
+            threads = set(self._threads)
+        for _ in range(idle):
             self._tasks.put(None)
+        if is_waiting:
+            for thread in threads:
+                thread.join()
 
     def _work(self, task: Task | None) -> None:
         while task is not None:
@@ -72,7 +80,7 @@ class Workers:
     def _next(self) -> Task | None:
         with self._lock:
             if self._is_stopped and self._free >= 0:
-                self._threads -= 1
+                self._threads.discard(threading.current_thread())
                 return None
             self._free += 1
         try:
@@ -82,7 +90,7 @@ class Workers:
                 if self._free > 0:
                     # In one go with the count of threads, or a task might wait for us.
                     self._free -= 1
-                    self._threads -= 1
+                    self._threads.discard(threading.current_thread())
                     return None
         # A task, or the word to end, came at the last moment.
         return self._tasks.get()
