@@ -24,6 +24,8 @@ from ovirt_ovn_proxy.compose import explain
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.nb.remote import Remote
 
+pytestmark = [pytest.mark.daemon, pytest.mark.tooling]
+
 ROOT = Path(__file__).resolve().parents[2]
 
 EXPECTED = {

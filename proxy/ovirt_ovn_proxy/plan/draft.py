@@ -64,10 +64,9 @@ class Plan:
     @property
     def operations(self) -> list[Operation]:
         """The transaction: every guard once, before the first change."""
-        guards: list[Operation] = []
-        for step in self.steps:
-            guards.extend(guard for guard in step.guards() if guard not in guards)
-        return [*guards, *chain.from_iterable(step.operations() for step in self.steps)]
+        guards = chain.from_iterable(step.guards() for step in self.steps)
+        once = {repr(guard): guard for guard in guards}
+        return [*once.values(), *chain.from_iterable(step.operations() for step in self.steps)]
 
     def is_done(self, view: View) -> bool:
         """Say whether all its changes are in the view."""
