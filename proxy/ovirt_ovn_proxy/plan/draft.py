@@ -87,15 +87,24 @@ class Draft:
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
         self._counters_row: list[Insert] = []
+        # Rows of DHCP_Options among the inserted, by the network or port that they serve.
+        self._new_dhcp: dict[str, list[str]] = {}
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
+        # Where the search in a pool goes on: nothing below is free any more.
+        self.search_from: dict[tuple[str, str], int] = {}
 
     # --- writing ----------------------------------------------------------
 
     def insert(self, row: Row) -> None:
         """Want a new row."""
         self._inserted[row.uuid] = row
+        if isinstance(row, DhcpOptions):
+            owner = row.external_ids.get(keys.SUBNET_NETWORK) or row.external_ids.get(
+                keys.PORT_OF_OPTIONS, ""
+            )
+            self._new_dhcp.setdefault(owner, []).append(row.uuid)
 
     def insert_port(self, switch: Switch, port: SwitchPort) -> None:
         """Want a new port on a switch."""
@@ -167,24 +176,17 @@ class Draft:
     def subnets_of(self, network_id: str) -> list[DhcpOptions]:
         """Return the subnets of a network as this draft wants them, oldest first."""
         rows = [row for row in self.view.subnets_of(network_id) if row.uuid not in self._deleted]
-        new = [
-            row
-            for row in self._inserted.values()
-            if isinstance(row, DhcpOptions)
-            and row.external_ids.get(keys.SUBNET_NETWORK) == network_id
-        ]
-        return [*map(self.current, rows), *new]
+        return [*map(self.current, rows), *self._new_dhcp_of(network_id)]
 
     def options_of(self, port_id: str) -> list[DhcpOptions]:
         """Return the DHCP rows that belong to one port alone, as this draft wants them."""
         rows = [row for row in self.view.options_of(port_id) if row.uuid not in self._deleted]
-        new = [
-            row
-            for row in self._inserted.values()
-            if isinstance(row, DhcpOptions)
-            and row.external_ids.get(keys.PORT_OF_OPTIONS) == port_id
-        ]
-        return [*map(self.current, rows), *new]
+        return [*map(self.current, rows), *self._new_dhcp_of(port_id)]
+
+    def _new_dhcp_of(self, owner: str) -> list[DhcpOptions]:
+        uuids = dict.fromkeys(self._new_dhcp.get(owner, ()))
+        rows = (self._inserted.get(uuid) for uuid in uuids)
+        return [row for row in rows if isinstance(row, DhcpOptions)]
 
     def inserted_ports(self) -> Iterator[SwitchPort]:
         """Yield the ports that this draft inserts."""

@@ -18,6 +18,9 @@ from .readers import Reader, shown
 
 Values = Mapping[str, Any]
 
+# Objects in a bulk request. They are planned in one go, while everybody else waits.
+MOST_AT_ONCE = 2000
+
 # Bodies nest three levels deep at the most; Python's own limit is far higher.
 _DEEPEST = 32
 
@@ -96,8 +99,9 @@ class AttributeTable:
         root = _object(body)
         if set(root) == {self.collection}:
             elements = root[self.collection]
-            if not isinstance(elements, list) or not elements:
-                raise BadRequest("HTTPBadRequest", f"{self.collection} must be a list of objects.")
+            if not isinstance(elements, list) or not 0 < len(elements) <= MOST_AT_ONCE:
+                reason = f"{self.collection} must be a list of 1 to {MOST_AT_ONCE} objects."
+                raise BadRequest("HTTPBadRequest", reason)
             return [self._created(self._unwrapped(element)) for element in elements], True
         return [self._created(self._wrapped(root))], False
 

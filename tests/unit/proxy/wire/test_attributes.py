@@ -15,6 +15,7 @@ from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.wire import readers
 from ovirt_ovn_proxy.wire.attributes import (
     IDENTITY,
+    MOST_AT_ONCE,
     STANDARD,
     Attribute,
     AttributeTable,
@@ -43,6 +44,13 @@ def post(value: Any) -> tuple[list[Any], bool]:
 def put(value: Any) -> Any:
     """Read the body of a PUT."""
     return TABLE.read_put(json.dumps(value).encode())
+
+
+def test_bulk_has_a_limit() -> None:
+    """So many objects at once that others would have to wait for long are refused."""
+    assert MOST_AT_ONCE == len(post({"things": [{"size": 1}] * MOST_AT_ONCE})[0])
+    with pytest.raises(BadRequest, match=f"1 to {MOST_AT_ONCE}"):
+        post({"things": [{"size": 1}] * (MOST_AT_ONCE + 1)})
 
 
 @pytest.mark.parametrize(
