@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # Ports that are counted in less time than a thread takes to start.
 _SMALL = 100
+_LATER_S = 0.1
 
 RowUpdates = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -116,7 +117,10 @@ class Replica:
         if len(self.ports) < _SMALL:
             self._count_all()
         else:
-            threading.Thread(target=self._count_all, name="replica-usage", daemon=True).start()
+            # Later: who waits for the sync comes first.
+            counting = threading.Timer(_LATER_S, self._count_all)
+            counting.daemon = True
+            counting.start()
 
     def apply(self, updates: RowUpdates) -> None:
         """Apply one transaction in <table-updates2> form, all of it or (on a bug) none seen."""
