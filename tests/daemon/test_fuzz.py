@@ -21,7 +21,7 @@ from hypothesis.strategies import SearchStrategy
 from daemon.ovsdb import ovsdb_server
 from daemon.proxy import Api, running_api
 from daemon.wire_tap import WireTap
-from ovirt_ovn_proxy.auth.plugins import WELL_KNOWN_TOKEN
+from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
 from ovirt_ovn_proxy.nb.addresses import ip_number
 from ovirt_ovn_proxy.nb.rows import DhcpOptions

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from webob import Request, Response
 
 from ovirt_ovn_proxy.auth import Identity, Token
-from ovirt_ovn_proxy.auth.plugins import MagicTokenPlugin
+from ovirt_ovn_proxy.auth.static_token import MagicTokenPlugin
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import (
     ApiError,
