@@ -86,15 +86,16 @@ def _serve(config: configuration.Config) -> int:
 
 def _check_config(config: configuration.Config, online: bool) -> int:
     print(_format_settings(config))
-    load_plugin(config)
+    plugin = load_plugin(config)
     if not online:
         return 0
     from . import compose
 
-    problems = compose.check_online(config)
-    for problem in problems:
-        print(f"{_PROG}: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    status = 0
+    for finding in compose.check_online(config, plugin):
+        print(f"{_PROG}: {finding}", file=sys.stderr)
+        status |= finding.is_error
+    return status
 
 
 def _format_settings(config: configuration.Config) -> str:
@@ -134,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser(
         "check-config", parents=[common], help="print every option and where it comes from"
     )
-    check.add_argument("--online", action="store_true", help="also connect to the Northbound")
+    check.add_argument(
+        "--online", action="store_true", help="also try the engine's SSO and the Northbound"
+    )
     explain = verbs.add_parser(
         "explain", parents=[common], help="print the transaction of a request without sending it"
     )

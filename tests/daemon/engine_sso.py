@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 GROUP_NAME = "AAA_AUTHZ_GROUP_NAME;java.lang.String;0eebe54f-b429-44f3-aa80-4704cbb16835"
 NETWORK_ADMIN = "def00005-0000-0000-0000-def000000005"
+PASSWORD = "secret word ä€"
 CLIENT, SECRET = "ovirt-provider-ovn", "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4"
 NEVER = "9223372036854775807"
 
@@ -271,11 +272,17 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def engine_sso(certificate: Path, key: Path) -> Iterator[EngineSso]:
-    """Run it on a free port of the loopback, with this certificate."""
+    """Run it on a free port of the loopback, with this certificate.
+
+    It knows admin@internal, who has every right, and joe@internal, who has none.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     sso = EngineSso()
-    sso.users["admin@internal"] = User("secret word ä€")
+    sso.users["admin@internal"] = User(
+        PASSWORD, groups=({GROUP_NAME: "NetAdmin"},), roles=("other", NETWORK_ADMIN)
+    )
+    sso.users["joe@internal"] = User("joe's", groups=({GROUP_NAME: "users"},))
     server = _Server(sso, context)
     sso.url = f"https://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

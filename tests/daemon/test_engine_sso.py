@@ -9,7 +9,6 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from typing import Any
 import pytest
 from webob import Request
 
-from daemon.engine_sso import GROUP_NAME, NETWORK_ADMIN, SECRET, EngineSso, User, engine_sso
-from daemon.ovsdb import free_port, short_folder
-from daemon.test_connection_tls import make_certificate
+from daemon.engine_sso import GROUP_NAME, NETWORK_ADMIN, PASSWORD, SECRET, EngineSso, User
+from daemon.ovsdb import free_port
 from ovirt_ovn_proxy.auth import AuthPlugin, Identity, authorize
 from ovirt_ovn_proxy.auth.ovirt import (
     AuthorizationByGroup,
@@ -40,35 +38,15 @@ from ovirt_ovn_proxy.wsgi import Application
 
 pytestmark = pytest.mark.daemon
 
-ADMIN, PASSWORD = "admin@internal", "secret word ä€"
+ADMIN = "admin@internal"
 PLUGINS: list[type[Any]] = [AuthorizationByUserName, AuthorizationByGroup, AuthorizationByRole]
 
 
-@pytest.fixture(scope="module")
-def pki() -> Iterator[Path]:
-    """An authority with the engine's certificate, and another authority."""
-    with short_folder() as folder:
-        make_certificate(folder, "ca")
-        make_certificate(folder, "engine", "ca")
-        make_certificate(folder, "otherca")
-        yield folder
-
-
-@pytest.fixture
-def sso(pki: Path) -> Iterator[EngineSso]:
-    """An engine with an administrator who has the group and the role, and with Joe."""
-    with engine_sso(pki / "engine.pem", pki / "engine.key") as sso:
-        group = {GROUP_NAME: "NetAdmin"}
-        sso.users[ADMIN] = User(PASSWORD, groups=(group,), roles=("other", NETWORK_ADMIN))
-        sso.users["joe@internal"] = User("joe's", groups=({GROUP_NAME: "users"},))
-        yield sso
-
-
-def settings(sso: EngineSso, pki: Path, **changes: Any) -> Config:
+def settings(sso: EngineSso, engine_pki: Path, **changes: Any) -> Config:
     """Return the configuration of a proxy that asks this engine."""
     options = {
         "ovirt_host": sso.url,
-        "ovirt_ca_file": str(pki / "ca.pem"),
+        "ovirt_ca_file": str(engine_pki / "ca.pem"),
         "ovirt_sso_client_secret": SECRET,
         "ovirt_auth_timeout_s": 5.0,
         **changes,
@@ -77,9 +55,9 @@ def settings(sso: EngineSso, pki: Path, **changes: Any) -> Config:
 
 
 @pytest.fixture
-def config(sso: EngineSso, pki: Path) -> Config:
+def config(sso: EngineSso, engine_pki: Path) -> Config:
     """The configuration of a proxy that asks the engine of the test."""
-    return settings(sso, pki)
+    return settings(sso, engine_pki)
 
 
 @pytest.mark.parametrize("make", PLUGINS)
@@ -124,10 +102,10 @@ def test_bad_credentials(config: Config, make: type[Any], user: str, password: s
 
 
 @pytest.mark.parametrize("name", ["a@b@profile", "üser@internal", "joe smith@internal"])
-def test_names_of_all_kinds(sso: EngineSso, pki: Path, name: str) -> None:
+def test_names_of_all_kinds(sso: EngineSso, engine_pki: Path, name: str) -> None:
     """Names that hold a second @, a blank or other letters are taken as they are."""
     sso.users[name] = User("x", groups=({GROUP_NAME: "NetAdmin"},), roles=(NETWORK_ADMIN,))
-    config = settings(sso, pki, ovirt_admin_user_names=("first@internal", name))
+    config = settings(sso, engine_pki, ovirt_admin_user_names=("first@internal", name))
 
     for make in PLUGINS:
         plugin: AuthPlugin = make(config)
@@ -147,13 +125,13 @@ def test_user_under_another_name(sso: EngineSso, config: Config) -> None:
         plugin.create_token("alias@internal", "x")
 
 
-def test_groups_of_a_directory(sso: EngineSso, pki: Path) -> None:
+def test_groups_of_a_directory(sso: EngineSso, engine_pki: Path) -> None:
     """Another attribute than the name, and values with commas as LDAP has them, may be listed."""
     dn = "cn=netadmins,ou=groups,dc=example,dc=com"
     sso.users["amy@ldap"] = User("x", groups=({"DN;java.lang.String;1": dn},))
     config = settings(
         sso,
-        pki,
+        engine_pki,
         ovirt_admin_group_attribute_name="DN;java.lang.String;1",
         ovirt_admin_group_attribute_values=("cn=others", dn),
     )
@@ -229,9 +207,9 @@ def test_one_call_for_the_next_operations(sso: EngineSso, config: Config, make: 
     assert {"token": 1} == dict(sso.calls)
 
 
-def test_revoked_token(sso: EngineSso, pki: Path) -> None:
+def test_revoked_token(sso: EngineSso, engine_pki: Path) -> None:
     """A token that the engine has ended is refused once the remembered answer is too old."""
-    plugin = AuthorizationByUserName(settings(sso, pki, auth_cache_timeout_s=0.3))
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, auth_cache_timeout_s=0.3))
     token = plugin.create_token(ADMIN, PASSWORD).id
     del sso.tokens[token]
 
@@ -240,9 +218,9 @@ def test_revoked_token(sso: EngineSso, pki: Path) -> None:
     assert plugin.validate_token(token) is None
 
 
-def test_without_memory(sso: EngineSso, pki: Path) -> None:
+def test_without_memory(sso: EngineSso, engine_pki: Path) -> None:
     """With the memory off every request asks, and an ended token is refused at once."""
-    plugin = AuthorizationByUserName(settings(sso, pki, auth_cache_timeout_s=0.0))
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, auth_cache_timeout_s=0.0))
     token = plugin.create_token(ADMIN, PASSWORD).id
 
     assert plugin.validate_token(token)
@@ -316,9 +294,9 @@ def test_engine_in_trouble(
         plugin.validate_token(token)
 
 
-def test_slow_engine(sso: EngineSso, pki: Path) -> None:
+def test_slow_engine(sso: EngineSso, engine_pki: Path) -> None:
     """An engine that takes too long is given up, by login and token alike."""
-    plugin = AuthorizationByUserName(settings(sso, pki, ovirt_auth_timeout_s=0.3))
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, ovirt_auth_timeout_s=0.3))
     sso.delay_s = 1.0
 
     for call in (lambda: plugin.create_token(ADMIN, PASSWORD), lambda: plugin.validate_token("t")):
@@ -326,12 +304,12 @@ def test_slow_engine(sso: EngineSso, pki: Path) -> None:
             call()
 
 
-def test_silent_engine(pki: Path) -> None:
+def test_silent_engine(engine_pki: Path) -> None:
     """A peer that accepts and says nothing, not even in TLS, is given up too."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = Config(
             ovirt_host=f"https://127.0.0.1:{listener.getsockname()[1]}",
-            ovirt_ca_file=str(pki / "ca.pem"),
+            ovirt_ca_file=str(engine_pki / "ca.pem"),
             ovirt_auth_timeout_s=0.3,
         )
 
@@ -339,10 +317,10 @@ def test_silent_engine(pki: Path) -> None:
             AuthorizationByUserName(config).validate_token("t")
 
 
-def test_engine_down(pki: Path) -> None:
+def test_engine_down(engine_pki: Path) -> None:
     """An engine that is not there is unavailable, and the message says where it was looked for."""
     config = Config(
-        ovirt_host=f"https://127.0.0.1:{free_port()}", ovirt_ca_file=str(pki / "ca.pem")
+        ovirt_host=f"https://127.0.0.1:{free_port()}", ovirt_ca_file=str(engine_pki / "ca.pem")
     )
 
     with pytest.raises(Unavailable, match="Connection refused"):
@@ -358,10 +336,12 @@ def test_engine_down(pki: Path) -> None:
     ],
 )
 def test_engine_that_cannot_be_trusted(
-    sso: EngineSso, pki: Path, ca_file: str, reason: str
+    sso: EngineSso, engine_pki: Path, ca_file: str, reason: str
 ) -> None:
     """An engine whose certificate is not the authority's gets no password."""
-    plugin = AuthorizationByUserName(settings(sso, pki, ovirt_ca_file=str(pki / ca_file)))
+    plugin = AuthorizationByUserName(
+        settings(sso, engine_pki, ovirt_ca_file=str(engine_pki / ca_file))
+    )
 
     with pytest.raises(BadGateway, match=reason):
         plugin.create_token(ADMIN, PASSWORD)
@@ -377,10 +357,10 @@ def test_engine_that_cannot_be_trusted(
     ],
 )
 def test_client_credentials(
-    sso: EngineSso, pki: Path, changes: dict[str, str], problem: str | None
+    sso: EngineSso, engine_pki: Path, changes: dict[str, str], problem: str | None
 ) -> None:
     """Wrong credentials of this service are found by the check, and are no fault of a client."""
-    plugin = AuthorizationByUserName(settings(sso, pki, **changes))
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, **changes))
 
     assert problem == plugin.sso.check_client(time.monotonic() + 5)
     plugin.sso.check_status(time.monotonic() + 5)
@@ -389,9 +369,11 @@ def test_client_credentials(
             plugin.validate_token(sso.new_token(ADMIN))
 
 
-def test_timeout_of_old_files(sso: EngineSso, pki: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_timeout_of_old_files(
+    sso: EngineSso, engine_pki: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The time-out in files of old, longer than the engine waits, is not used."""
-    plugin = AuthorizationByUserName(settings(sso, pki, ovirt_auth_timeout_s=110.0))
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, ovirt_auth_timeout_s=110.0))
 
     assert 10.0 == plugin.timeout_s
     assert "110 is longer than the engine waits" in caplog.text

@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 
 from ..config import Config
-from ..errors import BadGateway, Forbidden
+from ..errors import ApiError, BadGateway, Forbidden
 from . import Identity, Token
 from .cache import Cache
 from .sso import Sso
@@ -71,6 +71,16 @@ class _OvirtPlugin(ABC):
             identity = self._admit(info, token, deadline)
             self._tokens.put(token, identity)
         return identity
+
+    def check(self) -> list[str]:
+        """Try the engine's SSO, from reaching it to our credentials; return what is wrong."""
+        deadline = time.monotonic() + self.timeout_s
+        try:
+            self.sso.check_status(deadline)
+            problem = self.sso.check_client(deadline)
+        except ApiError as error:
+            return [f"[OVIRT] ovirt-host: {error.message}"]
+        return [f"the engine's SSO: {problem}"] if problem else []
 
     def _known(self, user: str) -> Identity | None:
         """Return who somebody is whose password the SSO has just accepted, if that is known."""
