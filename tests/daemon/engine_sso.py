@@ -253,10 +253,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, sso: EngineSso, context: ssl.SSLContext) -> None:
+    def __init__(self, sso: EngineSso, context: ssl.SSLContext, port: int) -> None:
         self.sso = sso
         self._context = context
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[Any, Any]:
         sock, address = super().get_request()
@@ -271,8 +271,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def engine_sso(certificate: Path, key: Path) -> Iterator[EngineSso]:
-    """Run it on a free port of the loopback, with this certificate.
+def engine_sso(certificate: Path, key: Path, port: int = 0) -> Iterator[EngineSso]:
+    """Run it on a port of the loopback (0: a free one), with this certificate.
 
     It knows admin@internal, who has every right, and joe@internal, who has none.
     """
@@ -283,7 +283,7 @@ def engine_sso(certificate: Path, key: Path) -> Iterator[EngineSso]:
         PASSWORD, groups=({GROUP_NAME: "NetAdmin"},), roles=("other", NETWORK_ADMIN)
     )
     sso.users["joe@internal"] = User("joe's", groups=({GROUP_NAME: "users"},))
-    server = _Server(sso, context)
+    server = _Server(sso, context, port)
     sso.url = f"https://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
