@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, northd, short_folder, wait_until
+from daemon.ovsdb import OvsdbServer, northd, short_folder
 from daemon.proxy import ProxyProcess, proxy_process
 
 pytestmark = pytest.mark.daemon
@@ -241,33 +241,8 @@ def central(folder: Path) -> Iterator[Mapping[str, OvsdbServer]]:
 @pytest.fixture(scope="module")
 def process(folder: Path, central: Mapping[str, OvsdbServer]) -> Iterator[ProxyProcess]:
     """The service, which asks for a token."""
-    with _guarded(folder, central["nb"]) as running:
+    with proxy_process(folder, central["nb"].remote, "guarded", secret=SECRET) as running:
         yield running
-
-
-@contextlib.contextmanager
-def _guarded(folder: Path, nb: OvsdbServer) -> Iterator[ProxyProcess]:
-    """Run the service with a plugin that refuses bad tokens."""
-    own = folder / "guarded"
-    (own / "conf.d").mkdir(parents=True)
-    (own / "conf.d" / "10-auth.conf").write_text(
-        f"[AUTH]\nauth-plugin=auth.plugins.static_token:MagicTokenPlugin\nmagic-token={SECRET}\n"
-    )
-    process = ProxyProcess(own, nb.remote)
-    try:
-        process.start()
-        wait_until(lambda: _is_ready(process), what="the service answers")
-        yield process
-    finally:
-        process.stop()
-
-
-def _is_ready(process: ProxyProcess) -> bool:
-    engine = Engine(process)
-    with contextlib.closing(engine), contextlib.suppress(OSError):
-        engine.login()
-        return engine.send("network", "GET", "/v2.0/networks", token=True).status == 200
-    return False
 
 
 class Engine:
