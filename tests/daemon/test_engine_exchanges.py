@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, northd, short_folder
+from daemon.ovsdb import OvsdbServer, northd, short_folder, wait_until
 from daemon.proxy import ProxyProcess, proxy_process
 
 pytestmark = pytest.mark.daemon
