@@ -11,7 +11,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,6 @@ SECRET = "hunter2"
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = ROOT / ".venvs" / "ansible" / "bin" / "ansible-playbook"
 SITE = Path(__file__).parent / "site.yml"
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A short folder that all processes of this module share."""
-    with short_folder() as path:
-        yield path
-
-
-@pytest.fixture(scope="module")
-def central(folder: Path) -> Iterator[Mapping[str, OvsdbServer]]:
-    """Northbound, Southbound and ovn-northd, for all tests of this module."""
-    with northd(folder) as servers:
-        yield servers
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path, central: Mapping[str, OvsdbServer]) -> Iterator[ProxyProcess]:
-    """The service on that central."""
-    with proxy_process(folder, central["nb"].remote, secret=SECRET) as running:
-        yield running
 
 
 class Playbook:
@@ -98,30 +77,36 @@ class Playbook:
         return {name: int(count) for name, count in re.findall(r"(\w+)=([0-9]+)", recap[1])}
 
 
-def test_a_site(process: ProxyProcess, central: Mapping[str, OvsdbServer], tmp_path: Path) -> None:
+def test_a_site(tmp_path: Path) -> None:
     """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
     domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
-    playbook = Playbook(process, tmp_path, **domains)
     present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1"}
+    with (
+        short_folder() as folder,
+        northd(folder) as servers,
+        proxy_process(folder, servers["nb"].remote, secret=SECRET) as process,
+    ):
+        playbook = Playbook(process, tmp_path, **domains)
 
-    made = playbook.run(**present)
-    ports = _ports(central)
-    kept = playbook.run(**present)
-    changed = playbook.run(**{**present, "mtu": 1300, "dns": "192.0.2.2", "vm": "vm2"})
-    assert [ports] * 2 == [ports, _ports(central)]
-    removed = playbook.run(state="absent")
-    again = playbook.run(state="absent")
+        made = playbook.run(**present)
+        ports = _ports(servers["nb"])
+        kept = playbook.run(**present)
+        changed = playbook.run(**{**present, "mtu": 1300, "dns": "192.0.2.2", "vm": "vm2"})
+        still = _ports(servers["nb"])
+        removed = playbook.run(state="absent")
+        again = playbook.run(state="absent")
 
-    runs = (made, kept, changed, removed, again)
-    assert [3, 0, 3, 3, 0] == [run["changed"] for run in runs]
-    assert 1 == len(ports)
-    assert [] == _ports(central)
-    assert "POST /v3/auth/tokens 201" in process.log.read_text()
+        runs = (made, kept, changed, removed, again)
+        assert [3, 0, 3, 3, 0] == [run["changed"] for run in runs]
+        assert 1 == len(ports)
+        assert ports == still
+        assert [] == _ports(servers["nb"])
+        assert "POST /v3/auth/tokens 201" in process.log.read_text()
 
 
-def _ports(central: Mapping[str, OvsdbServer]) -> list[str]:
+def _ports(nb: OvsdbServer) -> list[str]:
     """Return the names of all ports in OVN."""
-    command = ["ovn-nbctl", f"--db={central['nb'].remote}", "--bare", "--columns=name"]
+    command = ["ovn-nbctl", f"--db={nb.remote}", "--bare", "--columns=name"]
     done = subprocess.run(
         [*command, "list", "Logical_Switch_Port"], check=True, capture_output=True, timeout=10
     )

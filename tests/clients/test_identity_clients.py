@@ -430,6 +430,18 @@ def test_tokens_are_looked_at_over_the_wire(process: ProxyProcess) -> None:
         assert (status, status) == (refused.status, refused.json["error"]["code"])
 
 
+def test_version_documents(process: ProxyProcess) -> None:
+    """Both ports tell anybody their versions, as objects; networking looks at a token."""
+    for url in (process.identity_url, process.networking_url):
+        for path in ("/", "/v2.0", "/v2.0/"):
+            answer = http("GET", url + path)
+            assert (200, dict) == (answer.status, type(answer.json))
+    headers = {"X-Auth-Token": process.log_in()}
+    assert 200 == http("GET", f"{process.networking_url}/v2.0/", headers=headers).status
+    headers = {"X-Auth-Token": "x"}
+    assert 401 == http("GET", f"{process.networking_url}/v2.0/", headers=headers).status
+
+
 def test_the_body_of_a_login_has_a_limit(process: ProxyProcess) -> None:
     """A log-in of more than a megabyte is refused unread."""
     body = b'{"auth": "' + b"x" * 1_100_000 + b'"}'

@@ -97,7 +97,7 @@ def test_token_by_password() -> None:
 
 
 def test_token_by_token() -> None:
-    """A valid token is given again, and its audit id is no part of it but always the same."""
+    """A valid token is given again, under the same audit id."""
     response = call("POST", "//v3/auth/tokens/", by_token("t1"))
 
     assert 201 == response.status_int
