@@ -206,6 +206,8 @@ def test_sdk_looks_around(process: ProxyProcess, sdk: Any, path: str) -> None:
         assert identity.find_project("nothing") is None
         assert [TENANT] == [found.id for found in identity.user_projects("admin@internal")]
         assert [] == list(identity.projects(is_enabled=False))
+        assert [TENANT] == [found.id for found in identity.projects(limit=1)]
+        assert 3 == len(list(identity.services(limit=1)))
         assert "default" == identity.find_domain("Default").id
         assert {"network", "identity", "compute"} == {entry.type for entry in identity.services()}
         assert {"public", "internal", "admin"} == {

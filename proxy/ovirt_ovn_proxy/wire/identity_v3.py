@@ -223,10 +223,14 @@ COLLECTIONS: Mapping[str, tuple[str, Callable[[Config], list[Document]]]] = {
 def encode_list(config: Config, collection: str, filters: Mapping[str, str], url: str) -> Document:
     """Return one of the `COLLECTIONS`, as a list that was asked for at `url`.
 
-    A filter with the name of an attribute is compared with it. Others say nothing of
-    what there is (whose projects, where a page begins) and are not looked at.
+    A filter with the name of an attribute is compared with it. A marker is the last that
+    the client has seen already; without it, one that asks for pages would never come to
+    an end. Others (whose projects, how many on a page) are not looked at.
     """
     found = [document for document in _documents(config, collection) if _passes(document, filters)]
+    ids = [document["id"] for document in found]
+    if filters.get("marker") in ids:
+        found = found[ids.index(filters["marker"]) + 1 :]
     return {collection: found, "links": {"self": url, "previous": None, "next": None}}
 
 

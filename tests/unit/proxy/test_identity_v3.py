@@ -310,6 +310,14 @@ def test_every_endpoint_is_there_once() -> None:
     assert [NETWORK] == [endpoint["url"] for endpoint in found.json_body["endpoints"]]
 
 
+def test_pages_come_to_an_end() -> None:
+    """Behind the last that a client has seen there is nothing, behind the first the rest."""
+    ids = [one["id"] for one in call("GET", "/v3/services", token="t1").json_body["services"]]
+    for index, marker in enumerate(ids):
+        page = call("GET", f"/v3/services?limit=1&marker={marker}", token="t1")
+        assert ids[index + 1 :] == [one["id"] for one in page.json_body["services"]]
+
+
 def test_the_catalog() -> None:
     """The catalog can be had without a new token."""
     response = call("GET", "/v3/auth/catalog", token="t1")
