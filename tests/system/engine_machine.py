@@ -132,9 +132,7 @@ def central(machine: EngineMachine) -> Iterator[None]:
                 f"--unixctl={folder}/{name}.ctl",
                 str(file),
             ]
-            stack.enter_context(
-                machine.running(name, *command, socket=folder / f"{name}.sock")
-            )
+            stack.enter_context(machine.running(name, *command, socket=folder / f"{name}.sock"))
         nb, sb = (f"unix:{folder}/{name}.sock" for name in ("nb", "sb"))
         northd = ["ovn-northd", f"--ovnnb-db={nb}", f"--ovnsb-db={sb}"]
         stack.enter_context(machine.running("northd", *northd, f"--unixctl={folder}/northd.ctl"))

@@ -64,11 +64,11 @@ def machine() -> Iterator[EngineMachine]:
 
 def engine(machine: EngineMachine, *lines: str, password: str = PASSWORD) -> object:
     """Run some lines as the engine, with `engine` its client; returns what `result` is then."""
+    urls = f"'https://{FQDN}:9696', 'https://{FQDN}:35357/v2.0/'"
     program = [
         "import json, sys",
         "from system.engine_client import EngineClient, EngineError",
-        f"engine = EngineClient('https://{FQDN}:9696', 'https://{FQDN}:35357/v2.0/', "
-        f"'admin@internal', {password!r}, '{PKI}/ca.pem')",
+        f"engine = EngineClient({urls}, 'admin@internal', {password!r}, '{PKI}/ca.pem')",
         "result = None",
         *lines,
         "print(json.dumps(result))",
