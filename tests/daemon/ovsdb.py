@@ -76,6 +76,10 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the process and wait until its socket, if it has one, accepts."""
         environment = {
@@ -86,6 +90,8 @@ class Daemon:
             "OVN_LOGDIR": str(self.folder),
             "OVS_DBDIR": str(self.folder),
             "OVN_DBDIR": str(self.folder),
+            "OVS_SYSCONFDIR": str(self.folder),
+            "OVN_SYSCONFDIR": str(self.folder),
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

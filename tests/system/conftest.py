@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab that most system tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from system.lab import ChassisSpec, Lab
+
+
+@pytest.fixture(scope="module")
+def module_lab() -> Iterator[Lab]:
+    """Two chassis, "hv1" and "hv2", for all tests of a module."""
+    specs = [ChassisSpec(name, ["physnet"], is_gateway=True) for name in ("hv1", "hv2")]
+    with Lab(specs) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(module_lab: Lab) -> Iterator[Lab]:
+    """Two chassis, both on the physical network "physnet", and nothing in Northbound.
+
+    Who changes the chassis themselves makes a Lab of their own instead.
+    """
+    yield module_lab
+    module_lab.clear()

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole of it: a central, chassis, virtual machines, and the world outside."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from daemon.ovsdb import OvsdbServer, northd, wait_until
+from daemon.proxy import Api, running_api
+
+from . import links, namespace
+from .chassis import Chassis, ChassisSpec
+from .machine import Machine
+from .namespace import Namespace, run
+from .outside import PhysicalSwitch
+from .switch import Switch
+from .vm import Vm
+
+PROGRAMS = [
+    "ip",
+    "ovsdb-server",
+    "ovsdb-tool",
+    "ovs-vswitchd",
+    "ovs-vsctl",
+    "ovs-appctl",
+    "ovs-ofctl",
+    "ovn-northd",
+    "ovn-controller",
+    "ovn-nbctl",
+    "ovn-sbctl",
+    "dhclient",
+]
+TUNNEL_NETWORK = "198.18.0"
+SYNC_TIMEOUT_S = 15
+# The tables of Northbound whose rows live without a reference, but for its own record.
+ROOT_TABLES = [
+    "Logical_Switch",
+    "Logical_Router",
+    "DHCP_Options",
+    "Port_Group",
+    "Address_Set",
+    "HA_Chassis_Group",
+    "DNS",
+    "Load_Balancer",
+    "Meter",
+]
+
+
+def missing() -> str:
+    """Return in one sentence what a lab lacks on this machine, empty if nothing."""
+    if os.geteuid() != 0:
+        return "A lab makes network namespaces: run these tests as root."
+    absent = [program for program in PROGRAMS if shutil.which(program) is None]
+    if absent:
+        return f"A lab needs {', '.join(absent)}: run scripts/system-packages check as root."
+    return ""
+
+
+class Lab:
+    """A context manager; everything in it is gone at the end of its block.
+
+    `chassis` are names or ChassisSpec, or how many plain ones there shall be ("hv1",
+    "hv2"); `settings` are fields of the proxy's Config.
+    """
+
+    def __init__(self, chassis: int | Sequence[str | ChassisSpec] = 2, **settings: Any) -> None:
+        if isinstance(chassis, int):
+            chassis = [f"hv{number}" for number in range(1, chassis + 1)]
+        self._specs = [ChassisSpec(it) if isinstance(it, str) else it for it in chassis]
+        self._settings = settings
+        self._stack = contextlib.ExitStack()
+        self._prefix = namespace.new_prefix()
+        self._numbers = itertools.count(1)
+        self.outside: PhysicalSwitch | None = None
+        self.folder = Path("/tmp", self._prefix.rstrip("-"))
+        self.chassis: list[Chassis] = []
+        self.machines: list[Machine] = []
+
+    def __enter__(self) -> Lab:
+        assert not missing(), missing()
+        namespace.remove_leftovers()
+        with contextlib.ExitStack() as stack:
+            self._stack = stack
+            self._start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        self.folder.mkdir(mode=0o755)
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.underlay = self.add_namespace("underlay")
+        self.underlay.ip("link add tunnels type bridge", "link set tunnels up")
+        with self.underlay.entered():
+            central = self._stack.enter_context(northd(self.folder))
+        self.nb: OvsdbServer = central["nb"]
+        self.sb: OvsdbServer = central["sb"]
+        self.api: Api = self._stack.enter_context(running_api(self.nb, **self._settings))
+        switches: list[Switch] = []
+        networks = sorted({name for spec in self._specs for name in spec.physical_networks})
+        if networks:
+            there = self.add_namespace("outside")
+            self.outside = PhysicalSwitch(there, self.folder / "outside", networks)
+            switches.append(self.outside)
+        for number, spec in enumerate(self._specs, 1):
+            self.chassis.append(self._make_chassis(spec, number))
+        switches += self.chassis
+        for switch in switches:
+            self._stack.callback(switch.stop)
+        with ThreadPoolExecutor(len(switches)) as pool:
+            list(pool.map(lambda switch: switch.start(), switches))
+        for chassis in self.chassis:
+            self.sbctl("wait-until", "Chassis", chassis.name, "nb_cfg>=0")
+
+    def _make_chassis(self, spec: ChassisSpec, number: int) -> Chassis:
+        there = self.add_namespace(spec.name)
+        links.connect((self.underlay, spec.name), (there, "tunnel"))
+        self.underlay.ip(f"link set {spec.name} master tunnels")
+        for network in spec.physical_networks:
+            assert self.outside is not None
+            self.outside.lay_uplink(network, there)
+        return Chassis(
+            spec, there, self.folder / spec.name, self.sb.remote, f"{TUNNEL_NETWORK}.{number}/24"
+        )
+
+    def add_namespace(self, name: str) -> Namespace:
+        """Make a namespace that is gone with the lab; `name` is unique in it."""
+        added = Namespace(self._prefix + name)
+        self._stack.callback(added.delete)
+        added.create()
+        return added
+
+    # What runs in it
+
+    def nbctl(self, *words: str) -> str:
+        """Run ovn-nbctl."""
+        return self._ctl("ovn-nbctl", self.nb, *words)
+
+    def sbctl(self, *words: str) -> str:
+        """Run ovn-sbctl."""
+        return self._ctl("ovn-sbctl", self.sb, *words)
+
+    def _ctl(self, program: str, server: OvsdbServer, *words: str) -> str:
+        return run(
+            [program, f"--db={server.remote}", f"--timeout={SYNC_TIMEOUT_S}", *words]
+        ).strip()
+
+    def sync(self) -> None:
+        """Wait until every running chassis does what Northbound says now, its datapath too."""
+        self.nbctl("--wait=sb", "sync")
+        wanted = self.nbctl("get", "NB_Global", ".", "nb_cfg")
+        running = [chassis for chassis in self.chassis if chassis.controller.running]
+        for chassis in running:
+            self.sbctl("wait-until", "Chassis_Private", chassis.name, f"nb_cfg>={wanted}")
+        for chassis in running:
+            chassis.wait_datapath()
+
+    def is_port_up(self, port_id: str) -> bool:
+        """Say whether Northbound has a port up."""
+        return self.nbctl("get", "Logical_Switch_Port", port_id, "up") == "true"
+
+    def wait_port(self, port_id: str, is_up: bool, timeout_s: float) -> None:
+        """Wait until Northbound has a port up or down; AssertionError after `timeout_s`."""
+        state = "up" if is_up else "down"
+        wait_until(lambda: self.is_port_up(port_id) == is_up, timeout_s, f"{port_id} is {state}")
+
+    # What tests make
+
+    def create_network(self, *cidrs: str, **values: Any) -> dict[str, Any]:
+        """Create a network with a subnet for each CIDR; return it as REST has it.
+
+        `values` are the network's; a subnet with further ones is created by `api`.
+        """
+        network: dict[str, Any] = self.api.create("network", **values)
+        for cidr in cidrs:
+            version = 6 if ":" in cidr else 4
+            self.api.create("subnet", network_id=network["id"], cidr=cidr, ip_version=version)
+        return dict(self.api.get(f"networks/{network['id']}")["network"])
+
+    def create_vm(
+        self, network: dict[str, Any], chassis: Chassis, configure: bool = True, **values: Any
+    ) -> Vm:
+        """Create a port (`values` are its) and start a machine with it."""
+        port = self.api.create("port", network_id=network["id"], **values)
+        return self.start_vm(port, chassis, configure)
+
+    def start_vm(self, port: dict[str, Any], chassis: Chassis, configure: bool = True) -> Vm:
+        """Start a machine with a port and wait until that is up.
+
+        `configure`: with the port's addresses from the beginning; else its link has none.
+        """
+        vm = self.make_vm(port, chassis)
+        if configure:
+            vm.configure()
+        vm.plug()
+        vm.wait_up()
+        return vm
+
+    def make_vm(self, port: dict[str, Any], chassis: Chassis) -> Vm:
+        """Make a machine with a port; it is not plugged yet."""
+        number = next(self._numbers)
+        vm = Vm(self, port, chassis, self.add_namespace(f"vm{number}"), f"vnet{number}")
+        self.machines.append(vm)
+        return vm
+
+    def add_outside(
+        self, physical_network: str, *addresses: str, vlan: int | None = None, name: str = ""
+    ) -> Machine:
+        """Make a machine on a physical network, on a VLAN or untagged.
+
+        It can forward, so it does for the router of the outside world as well.
+        """
+        assert self.outside is not None, "no chassis has a physical network"
+        number = next(self._numbers)
+        there = self.add_namespace(f"out{number}")
+        mac = f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
+        machine = Machine(name or f"outside{number}", there, mac)
+        self.outside.attach(machine, physical_network, f"out{number}", vlan)
+        there.sysctl("net/ipv4/ip_forward", 1)
+        there.sysctl("net/ipv6/conf/all/forwarding", 1)
+        self.machines.append(machine)
+        for address in addresses:
+            machine.add_address(address)
+        return machine
+
+    def clear(self) -> None:
+        """Stop all machines and empty Northbound, so that the next test finds it new."""
+        while self.machines:
+            self.machines.pop().stop()
+        words: list[str] = []
+        for table in ROOT_TABLES:
+            words += ["--", "--all", "destroy", table]
+        self.nbctl(*words[1:])
