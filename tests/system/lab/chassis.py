@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.ovsdb import Daemon, wait_until
 
-from .namespace import Namespace, run
+from .namespace import Namespace
 from .switch import Switch
 
 INTEGRATION_BRIDGE = "br-int"
@@ -23,13 +24,15 @@ class ChassisSpec:
 
     `name` is the system-id (and hostname); `physical_networks` are those that it has
     a bridge mapping for, each to a bridge `br-<network>`; `is_gateway` lets OVN put
-    gateways here; `external_ids` are further keys of Open_vSwitch.
+    gateways here; `external_ids` are further keys of Open_vSwitch, or other values for
+    those that the lab sets; `tls_files` are private key, certificate and CA certificate.
     """
 
     name: str
     physical_networks: Sequence[str] = ()
     is_gateway: bool = False
-    external_ids: Sequence[tuple[str, str]] = ()
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    tls_files: Sequence[str] = ()
 
 
 class Chassis(Switch):
@@ -42,17 +45,22 @@ class Chassis(Switch):
         self.spec = spec
         self.name = spec.name
         self.encap_ip = address.partition("/")[0]
+        self.encap_mac = "02:00:%02x:%02x:%02x:%02x" % tuple(
+            ipaddress.IPv4Address(self.encap_ip).packed
+        )
         self._address = address
         self._ovn_remote = ovn_remote
-        # Not every version lets its control socket be named; the pid is a part of it.
-        self.controller = Daemon(
-            folder, "controller", ["ovn-controller", self.database.remote], None
-        )
+        command = ["ovn-controller", self.database.remote, "--pidfile"]
+        self.controller = Daemon(folder, "controller", command, None)
 
     def start(self) -> None:
-        """Start everything; the namespace has the links "tunnel" and "phys-<network>"."""
+        """Start everything; the links "tunnel" and "phys-<network>" are there already."""
         super().start()
-        self._add_bridges()
+        self._configure()
+        self.start_controller()
+
+    def start_controller(self) -> None:
+        """Start ovn-controller, again if `controller` was killed or stopped."""
         with self.namespace.entered():
             self.controller.start()
 
@@ -61,24 +69,23 @@ class Chassis(Switch):
         self.controller.stop()
         super().stop()
 
-    def _add_bridges(self) -> None:
-        settings = {
+    def _settings(self) -> dict[str, str]:
+        mappings = [f"{network}:br-{network}" for network in self.spec.physical_networks]
+        return {
             "system-id": self.name,
             "hostname": self.name,
             "ovn-remote": self._ovn_remote,
             "ovn-encap-type": "geneve",
             "ovn-encap-ip": self.encap_ip,
             "ovn-bridge-datapath-type": "netdev",
-            **dict(self.spec.external_ids),
+            **({"ovn-bridge-mappings": ",".join(mappings)} if mappings else {}),
+            **({"ovn-cms-options": "enable-chassis-as-gw"} if self.spec.is_gateway else {}),
+            **self.spec.external_ids,
         }
-        if self.spec.physical_networks:
-            settings["ovn-bridge-mappings"] = ",".join(
-                f"{network}:br-{network}" for network in self.spec.physical_networks
-            )
-        if self.spec.is_gateway:
-            settings["ovn-cms-options"] = "enable-chassis-as-gw"
+
+    def _configure(self) -> None:
         words = ["set", "Open_vSwitch", "."]
-        words += [f'external_ids:{key}="{value}"' for key, value in settings.items()]
+        words += [f'external_ids:{key}="{value}"' for key, value in self._settings().items()]
         uplinks = {TUNNEL_BRIDGE: "tunnel"}
         uplinks.update({f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks})
         for bridge, link in uplinks.items():
@@ -87,19 +94,25 @@ class Chassis(Switch):
         # VDSM and libvirt find br-int made; ovn-controller would make it the same way.
         words += ["--", "add-br", INTEGRATION_BRIDGE, "--", "set", "Bridge", INTEGRATION_BRIDGE]
         words += ["datapath_type=netdev", "fail_mode=secure", "other_config:disable-in-band=true"]
+        words += ["--", "set", "Bridge", TUNNEL_BRIDGE, f'other_config:hwaddr="{self.encap_mac}"']
+        if self.spec.tls_files:
+            words += ["--", "set-ssl", *self.spec.tls_files]
         self.vsctl(*words)
         self.namespace.ip(
             f"addr add {self._address} dev {TUNNEL_BRIDGE}", f"link set {TUNNEL_BRIDGE} up"
         )
 
+    def meet(self, other: Chassis) -> None:
+        """Know the way to another chassis before the first packet, which would be lost else."""
+        self.appctl("tnl/neigh/set", TUNNEL_BRIDGE, other.encap_ip, other.encap_mac)
+
     def controller_appctl(self, *words: str) -> str:
         """Run a command of ovs-appctl on ovn-controller."""
-        control = self.folder / f"ovn-controller.{self.controller.pid}.ctl"
-        return run(["ovs-appctl", "-t", str(control), *words])
+        return self.run("ovs-appctl", "-t", "ovn-controller", *words)
 
     def is_connected(self) -> bool:
         """Say whether ovn-controller has a session with Southbound."""
-        return self.controller_appctl("connection-status").strip() == "connected"
+        return self.controller_appctl("connection-status") == "connected"
 
     def plug(self, tap: str, iface_id: str, mac: str, vm_id: str) -> None:
         """Add a tap to br-int with the keys that libvirt sets for a virtualport."""

@@ -117,7 +117,7 @@ def _request(
     namespace: Namespace, link: str, timeout_s: float, *arguments: str
 ) -> Mapping[str, str] | None:
     """Run dhclient until it has an answer; return what it says, None if none comes in time."""
-    with tempfile.TemporaryDirectory(prefix="ovnlab-dhcp-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{namespace.name}-", dir="/tmp") as name:
         folder = Path(name)
         result, script, configuration = (folder / file for file in ("result", "script", "conf"))
         script.write_text(SCRIPT.format(file=result))

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ PROGRAMS = [
     "ovn-sbctl",
     "dhclient",
 ]
+# RFC 2544's addresses for laboratories.
 TUNNEL_NETWORK = "198.18.0"
+CENTRAL_IP = f"{TUNNEL_NETWORK}.254"
 SYNC_TIMEOUT_S = 15
 # The tables of Northbound whose rows live without a reference, but for its own record.
 ROOT_TABLES = [
@@ -52,6 +54,9 @@ ROOT_TABLES = [
     "Load_Balancer",
     "Meter",
 ]
+
+
+Servers = Mapping[str, OvsdbServer]
 
 
 def missing() -> str:
@@ -68,13 +73,21 @@ class Lab:
     """A context manager; everything in it is gone at the end of its block.
 
     `chassis` are names or ChassisSpec, or how many plain ones there shall be ("hv1",
-    "hv2"); `settings` are fields of the proxy's Config.
+    "hv2"). `central` makes the databases and ovn-northd in a folder, in a namespace
+    where chassis reach it as CENTRAL_IP. `settings` are fields of the proxy's Config.
     """
 
-    def __init__(self, chassis: int | Sequence[str | ChassisSpec] = 2, **settings: Any) -> None:
+    def __init__(
+        self,
+        chassis: int | Sequence[str | ChassisSpec] = 2,
+        *,
+        central: Callable[[Path], contextlib.AbstractContextManager[Servers]] = northd,
+        **settings: Any,
+    ) -> None:
         if isinstance(chassis, int):
             chassis = [f"hv{number}" for number in range(1, chassis + 1)]
         self._specs = [ChassisSpec(it) if isinstance(it, str) else it for it in chassis]
+        self._central = central
         self._settings = settings
         self._stack = contextlib.ExitStack()
         self._prefix = namespace.new_prefix()
@@ -100,12 +113,22 @@ class Lab:
         self.folder.mkdir(mode=0o755)
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.underlay = self.add_namespace("underlay")
-        self.underlay.ip("link add tunnels type bridge", "link set tunnels up")
+        self.underlay.ip(
+            "link add tunnels type bridge mcast_snooping 0",
+            f"addr add {CENTRAL_IP}/24 dev tunnels",
+            "link set tunnels up",
+        )
         with self.underlay.entered():
-            central = self._stack.enter_context(northd(self.folder))
-        self.nb: OvsdbServer = central["nb"]
-        self.sb: OvsdbServer = central["sb"]
+            servers = self._stack.enter_context(self._central(self.folder))
+        self.nb, self.sb = servers["nb"], servers["sb"]
         self.api: Api = self._stack.enter_context(running_api(self.nb, **self._settings))
+        self._start_switches()
+        for chassis in self.chassis:
+            self.sbctl("wait-until", "Chassis", chassis.name, "nb_cfg>=0")
+        for chassis, other in itertools.permutations(self.chassis, 2):
+            chassis.meet(other)
+
+    def _start_switches(self) -> None:
         switches: list[Switch] = []
         networks = sorted({name for spec in self._specs for name in spec.physical_networks})
         if networks:
@@ -119,19 +142,17 @@ class Lab:
             self._stack.callback(switch.stop)
         with ThreadPoolExecutor(len(switches)) as pool:
             list(pool.map(lambda switch: switch.start(), switches))
-        for chassis in self.chassis:
-            self.sbctl("wait-until", "Chassis", chassis.name, "nb_cfg>=0")
 
     def _make_chassis(self, spec: ChassisSpec, number: int) -> Chassis:
         there = self.add_namespace(spec.name)
+        address = f"{TUNNEL_NETWORK}.{number}/24"
+        chassis = Chassis(spec, there, self.folder / spec.name, self.sb.remote, address)
         links.connect((self.underlay, spec.name), (there, "tunnel"))
         self.underlay.ip(f"link set {spec.name} master tunnels")
         for network in spec.physical_networks:
             assert self.outside is not None
             self.outside.lay_uplink(network, there)
-        return Chassis(
-            spec, there, self.folder / spec.name, self.sb.remote, f"{TUNNEL_NETWORK}.{number}/24"
-        )
+        return chassis
 
     def add_namespace(self, name: str) -> Namespace:
         """Make a namespace that is gone with the lab; `name` is unique in it."""
@@ -190,14 +211,14 @@ class Lab:
     def create_vm(
         self, network: dict[str, Any], chassis: Chassis, configure: bool = True, **values: Any
     ) -> Vm:
-        """Create a port (`values` are its) and start a machine with it."""
+        """Create a port (`values` are its) and start a machine with it, see `start_vm`."""
         port = self.api.create("port", network_id=network["id"], **values)
         return self.start_vm(port, chassis, configure)
 
     def start_vm(self, port: dict[str, Any], chassis: Chassis, configure: bool = True) -> Vm:
         """Start a machine with a port and wait until that is up.
 
-        `configure`: with the port's addresses from the beginning; else its link has none.
+        `configure`: with what the port has from the beginning; else without an address.
         """
         vm = self.make_vm(port, chassis)
         if configure:
@@ -207,7 +228,7 @@ class Lab:
         return vm
 
     def make_vm(self, port: dict[str, Any], chassis: Chassis) -> Vm:
-        """Make a machine with a port; it is not plugged yet."""
+        """Make a machine with a port; it is neither configured nor plugged yet."""
         number = next(self._numbers)
         vm = Vm(self, port, chassis, self.add_namespace(f"vm{number}"), f"vnet{number}")
         self.machines.append(vm)

@@ -20,7 +20,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 FOLDER = Path("/run/netns")
@@ -32,7 +32,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _count = itertools.count(1)
 
 
-def run(command: Sequence[str], stdin: str | None = None) -> str:
+def run(
+    command: Sequence[str],
+    stdin: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Run a command to its end and return its output; AssertionError with its words if it fails."""
     done = subprocess.run(
         command,
@@ -41,6 +45,7 @@ def run(command: Sequence[str], stdin: str | None = None) -> str:
         capture_output=True,
         text=True,
         timeout=COMMAND_TIMEOUT_S,
+        env=environment,
     )
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
     return done.stdout

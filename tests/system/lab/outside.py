@@ -34,7 +34,7 @@ class PhysicalSwitch(Switch):
         """Start it, with its bridges and uplinks, which carry all VLANs."""
         super().start()
         for network in self._networks:
-            self.add_bridge(network)
+            self.vsctl("add-br", network, "--", "set", "Bridge", network, "datapath_type=netdev")
         for network, port in self._uplinks:
             self.vsctl("add-port", network, port)
 

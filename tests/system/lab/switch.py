@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from daemon.ovsdb import Daemon, OvsdbServer
+from daemon.ovsdb import Daemon, OvsdbServer, environment
 
 from .namespace import Namespace, run
 
@@ -15,33 +15,31 @@ SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 
 class Switch:
-    """ovsdb-server with a database of its own, and ovs-vswitchd on it."""
+    """ovsdb-server with a database of its own, and ovs-vswitchd on it.
+
+    `folder` takes the place of /run/openvswitch and the like: with `environment`,
+    programs of OVS and OVN find everything where they expect it.
+    """
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         folder.mkdir()
+        # Else this end of a machine's cable would speak for itself, by neighbour discovery.
+        namespace.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
         self.namespace = namespace
         self.folder = folder
+        self.environment = environment(folder)
+        # Its socket is db.sock, which is the name that programs look for.
         self.database = OvsdbServer(folder, "db", folder / "conf.db", (), ())
-        self._control = folder / "vswitchd.ctl"
-        self.vswitchd = Daemon(
-            folder,
-            "vswitchd",
-            [
-                "ovs-vswitchd",
-                self.database.remote,
-                f"--unixctl={self._control}",
-                # The machine's own datapath is none of ours.
-                "--disable-system",
-            ],
-            self._control,
-        )
+        # The machine's own datapath is none of ours.
+        command = ["ovs-vswitchd", self.database.remote, "--pidfile", "--disable-system"]
+        self.vswitchd = Daemon(folder, "vswitchd", command, None)
 
     def start(self) -> None:
         """Start both."""
         run(["ovsdb-tool", "create", str(self.database.database), str(SCHEMA)])
         with self.namespace.entered():
             self.database.start()
-            self.vsctl("init")
+            self.run("ovs-vsctl", "--no-wait", "init")
             self.vswitchd.start()
 
     def stop(self) -> None:
@@ -49,29 +47,22 @@ class Switch:
         self.vswitchd.stop()
         self.database.stop()
 
+    def run(self, *command: str) -> str:
+        """Run a program there, as on a host of its own; AssertionError if it fails."""
+        with self.namespace.entered():
+            return run(command, environment=self.environment).strip()
+
     def vsctl(self, *words: str) -> str:
-        """Run ovs-vsctl; it waits until ovs-vswitchd has done what is asked, if that runs."""
-        running = [] if self.vswitchd.running else ["--no-wait"]
-        return run(
-            ["ovs-vsctl", f"--db={self.database.remote}", "--timeout=10", *running, *words]
-        ).strip()
+        """Run ovs-vsctl; it waits until ovs-vswitchd has done what is asked."""
+        return self.run("ovs-vsctl", "--timeout=10", *words)
 
     def appctl(self, *words: str) -> str:
         """Run a command of ovs-appctl on ovs-vswitchd."""
-        return run(["ovs-appctl", "-t", str(self._control), *words])
-
-    def flows(self, bridge: str = "br-int") -> list[str]:
-        """Return the OpenFlow flows of a bridge."""
-        management = f"unix:{self.folder / f'{bridge}.mgmt'}"
-        return run(["ovs-ofctl", "-O", "OpenFlow15", "dump-flows", management]).splitlines()[1:]
-
-    def add_bridge(self, name: str) -> None:
-        """Add a bridge that switches like a plain one."""
-        self.vsctl("add-br", name, "--", "set", "Bridge", name, "datapath_type=netdev")
+        return self.run("ovs-appctl", *words)
 
     def external_ids(self, interface: str) -> dict[str, str]:
-        """Return an Interface's external_ids."""
-        found = json.loads(
-            self.vsctl("--format=json", "--columns=external_ids", "list", "Interface", interface)
+        """Return the external_ids of an Interface."""
+        listed = self.vsctl(
+            "--format=json", "--columns=external_ids", "list", "Interface", interface
         )
-        return dict(found["data"][0][0][1])
+        return dict(json.loads(listed)["data"][0][0][1])
