@@ -17,8 +17,9 @@ datapath in user space, and ovn-controller; Geneve between the chassis.
 from __future__ import annotations
 
 from .chassis import Chassis, ChassisSpec
-from .lab import Lab, missing
+from .lab import CENTRAL_IP, Lab, missing
 from .machine import Machine
+from .moving import MovingVm
 from .vm import Vm
 
-__all__ = ["Chassis", "ChassisSpec", "Lab", "Machine", "Vm", "missing"]
+__all__ = ["CENTRAL_IP", "Chassis", "ChassisSpec", "Lab", "Machine", "MovingVm", "Vm", "missing"]

@@ -45,9 +45,7 @@ class Chassis(Switch):
         self.spec = spec
         self.name = spec.name
         self.encap_ip = address.partition("/")[0]
-        self.encap_mac = "02:00:%02x:%02x:%02x:%02x" % tuple(
-            ipaddress.IPv4Address(self.encap_ip).packed
-        )
+        self.encap_mac = f"02:00:{ipaddress.IPv4Address(self.encap_ip).packed.hex(':')}"
         self._address = address
         self._ovn_remote = ovn_remote
         command = ["ovn-controller", self.database.remote, "--pidfile"]

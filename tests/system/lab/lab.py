@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon.ovsdb import OvsdbServer, northd, wait_until
 from daemon.proxy import Api, running_api
@@ -19,6 +19,7 @@ from daemon.proxy import Api, running_api
 from . import links, namespace
 from .chassis import Chassis, ChassisSpec
 from .machine import Machine
+from .moving import MovingVm
 from .namespace import Namespace, run
 from .outside import PhysicalSwitch
 from .switch import Switch
@@ -27,6 +28,7 @@ from .vm import Vm
 PROGRAMS = [
     "ip",
     "ovsdb-server",
+    "ovsdb-client",
     "ovsdb-tool",
     "ovs-vswitchd",
     "ovs-vsctl",
@@ -56,6 +58,7 @@ ROOT_TABLES = [
 ]
 
 
+AnyVm = TypeVar("AnyVm", bound=Vm)
 Servers = Mapping[str, OvsdbServer]
 
 
@@ -90,10 +93,10 @@ class Lab:
         self._central = central
         self._settings = settings
         self._stack = contextlib.ExitStack()
-        self._prefix = namespace.new_prefix()
+        self.prefix = namespace.new_prefix()
         self._numbers = itertools.count(1)
         self.outside: PhysicalSwitch | None = None
-        self.folder = Path("/tmp", self._prefix.rstrip("-"))
+        self.folder = Path("/tmp", self.prefix.rstrip("-"))
         self.chassis: list[Chassis] = []
         self.machines: list[Machine] = []
 
@@ -140,7 +143,7 @@ class Lab:
         switches += self.chassis
         for switch in switches:
             self._stack.callback(switch.stop)
-        with ThreadPoolExecutor(len(switches)) as pool:
+        with ThreadPoolExecutor() as pool:
             list(pool.map(lambda switch: switch.start(), switches))
 
     def _make_chassis(self, spec: ChassisSpec, number: int) -> Chassis:
@@ -156,7 +159,7 @@ class Lab:
 
     def add_namespace(self, name: str) -> Namespace:
         """Make a namespace that is gone with the lab; `name` is unique in it."""
-        added = Namespace(self._prefix + name)
+        added = Namespace(self.prefix + name)
         self._stack.callback(added.delete)
         added.create()
         return added
@@ -175,6 +178,10 @@ class Lab:
         return run(
             [program, f"--db={server.remote}", f"--timeout={SYNC_TIMEOUT_S}", *words]
         ).strip()
+
+    def dump_northbound(self) -> str:
+        """Return all rows of Northbound."""
+        return run(["ovsdb-client", "dump", self.nb.remote, "OVN_Northbound"])
 
     def sync(self) -> None:
         """Wait until every running chassis does what Northbound says now, its datapath too."""
@@ -215,23 +222,35 @@ class Lab:
         port = self.api.create("port", network_id=network["id"], **values)
         return self.start_vm(port, chassis, configure)
 
+    def create_moving_vm(
+        self, network: dict[str, Any], chassis: Chassis, **values: Any
+    ) -> MovingVm:
+        """Create a port (`values` are its) and start a machine that can be migrated live."""
+        port = self.api.create("port", network_id=network["id"], **values)
+        return self._start_vm(self._make_vm(MovingVm, port, chassis), True)
+
     def start_vm(self, port: dict[str, Any], chassis: Chassis, configure: bool = True) -> Vm:
         """Start a machine with a port and wait until that is up.
 
         `configure`: with what the port has from the beginning; else without an address.
         """
-        vm = self.make_vm(port, chassis)
+        return self._start_vm(self.make_vm(port, chassis), configure)
+
+    def make_vm(self, port: dict[str, Any], chassis: Chassis) -> Vm:
+        """Make a machine with a port; it is neither configured nor plugged yet."""
+        return self._make_vm(Vm, port, chassis)
+
+    def _make_vm(self, kind: type[AnyVm], port: dict[str, Any], chassis: Chassis) -> AnyVm:
+        number = next(self._numbers)
+        vm = kind(self, port, chassis, self.add_namespace(f"vm{number}"), f"vnet{number}")
+        self.machines.append(vm)
+        return vm
+
+    def _start_vm(self, vm: AnyVm, configure: bool) -> AnyVm:
         if configure:
             vm.configure()
         vm.plug()
         vm.wait_up()
-        return vm
-
-    def make_vm(self, port: dict[str, Any], chassis: Chassis) -> Vm:
-        """Make a machine with a port; it is neither configured nor plugged yet."""
-        number = next(self._numbers)
-        vm = Vm(self, port, chassis, self.add_namespace(f"vm{number}"), f"vnet{number}")
-        self.machines.append(vm)
         return vm
 
     def add_outside(

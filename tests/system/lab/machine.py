@@ -10,6 +10,7 @@ import socket
 
 from . import echo, services
 from .capture import Capture
+from .frames import parse
 from .namespace import Namespace
 from .probe import Probe
 
@@ -26,6 +27,9 @@ class Machine:
         self.name = name
         self.namespace = namespace
         self.mac = mac
+        # Duplicate address detection takes a second, in which nothing can be sent.
+        namespace.sysctl("net/ipv6/conf/default/accept_dad", 0)
+        namespace.sysctl("net/ipv6/conf/default/keep_addr_on_down", 1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -173,6 +177,13 @@ class Machine:
         with self.open_socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
             link.bind((LINK, 0))
             link.send(frame)
+
+    def delivers(self, frame: bytes, to: Machine, timeout_s: float = 0.5) -> bool:
+        """Put a frame on the wire; say whether another machine gets it as it is."""
+        sent = parse(frame)
+        with to.capture() as heard:
+            self.send(frame)
+            return heard.wait_for(lambda it: it == sent, timeout_s) is not None
 
     def capture(self) -> Capture:
         """Return a context manager that holds what arrives here from now on."""

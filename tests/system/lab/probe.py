@@ -22,7 +22,7 @@ from .namespace import Namespace
 TESTS = Path(__file__).resolve().parents[2]
 BEGIN_TIMEOUT_S = 10.0
 # An answer that takes longer counts as lost.
-LATE_S = 1.0
+LATE_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

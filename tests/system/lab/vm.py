@@ -37,6 +37,7 @@ class Vm(Machine):
         self.id = str(uuid.uuid4())
         self.chassis = chassis
         self.tap = tap
+        # Not before it is told to, see `accept_router_advertisements`.
         namespace.sysctl("net/ipv6/conf/default/accept_ra", 0)
         self._lay_cable()
 
