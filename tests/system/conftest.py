@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,21 @@ def module_lab() -> Iterator[Lab]:
     specs = [ChassisSpec(name, ["physnet"], is_gateway=True) for name in ("hv1", "hv2")]
     with Lab(specs) as lab:
         yield lab
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the lab to the report of a test that has failed."""
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if call.when == "call" and report.failed and isinstance(lab, Lab):
+        try:
+            report.sections.append(("lab", lab.describe()))
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            report.sections.append(("lab", f"no description: {error}"))
+    return report
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_who_is_not_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without root, or without a program, the test fails with a sentence that says so."""
     with monkeypatch.context() as changed:
         changed.setattr(os, "geteuid", lambda: 1000)
-        with pytest.raises(AssertionError, match="run these tests as root"), Lab():
+        with pytest.raises(AssertionError, match="run this as root"), Lab():
             pass
     monkeypatch.setenv("PATH", str(TESTS))
     with pytest.raises(AssertionError, match=r"needs ip, .*ovn-controller.*system-packages"), Lab():

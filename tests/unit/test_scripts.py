@@ -312,14 +312,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
             False,
             [
                 ["centos-release-nfv-openvswitch"],
-                [
-                    "openvswitch3.5",
-                    "ovn24.09-central",
-                    "ovn24.09-host",
-                    "iproute",
-                    "openssl",
-                    "dhcp-client",
-                ],
+                ["openvswitch3.5", "ovn24.09-central", "ovn24.09-host", "iproute", "openssl"],
             ],
             id="el10",
         ),

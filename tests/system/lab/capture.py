@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -29,7 +30,9 @@ class Capture:
 
     def __init__(self, namespace: Namespace, link: str) -> None:
         self._socket = namespace.open_socket(socket.AF_PACKET, socket.SOCK_RAW)
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+        # In a user namespace the default has to do.
+        with contextlib.suppress(PermissionError):
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self._socket.bind((link, ETH_P_ALL))
         self._seen: list[Frame] = []

@@ -9,6 +9,7 @@ In place of its usual script one of ours writes down the variables that it gets
 from __future__ import annotations
 
 import ipaddress
+import shutil
 import subprocess
 import tempfile
 import time
@@ -117,6 +118,7 @@ def _request(
     namespace: Namespace, link: str, timeout_s: float, *arguments: str
 ) -> Mapping[str, str] | None:
     """Run dhclient until it has an answer; return what it says, None if none comes in time."""
+    assert shutil.which("dhclient") is not None, "This test needs dhclient."
     with tempfile.TemporaryDirectory(prefix=f"{namespace.name}-", dir="/tmp") as name:
         folder = Path(name)
         result, script, configuration = (folder / file for file in ("result", "script", "conf"))

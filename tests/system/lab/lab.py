@@ -21,7 +21,7 @@ from .chassis import Chassis, ChassisSpec
 from .machine import Machine
 from .moving import MovingVm
 from .namespace import Namespace, run
-from .outside import PhysicalSwitch
+from .outside import OutsideMachine, PhysicalSwitch
 from .switch import Switch
 from .vm import Vm
 
@@ -33,12 +33,10 @@ PROGRAMS = [
     "ovs-vswitchd",
     "ovs-vsctl",
     "ovs-appctl",
-    "ovs-ofctl",
     "ovn-northd",
     "ovn-controller",
     "ovn-nbctl",
     "ovn-sbctl",
-    "dhclient",
 ]
 # RFC 2544's addresses for laboratories.
 TUNNEL_NETWORK = "198.18.0"
@@ -65,7 +63,7 @@ Servers = Mapping[str, OvsdbServer]
 def missing() -> str:
     """Return in one sentence what a lab lacks on this machine, empty if nothing."""
     if os.geteuid() != 0:
-        return "A lab makes network namespaces: run these tests as root."
+        return "A lab makes network namespaces: run this as root, or see CONTRIBUTING.md."
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
         return f"A lab needs {', '.join(absent)}: run scripts/system-packages check as root."
@@ -95,7 +93,7 @@ class Lab:
         self._stack = contextlib.ExitStack()
         self.prefix = namespace.new_prefix()
         self._numbers = itertools.count(1)
-        self.outside: PhysicalSwitch | None = None
+        self.physical_switch: PhysicalSwitch | None = None
         self.folder = Path("/tmp", self.prefix.rstrip("-"))
         self.chassis: list[Chassis] = []
         self.machines: list[Machine] = []
@@ -136,8 +134,8 @@ class Lab:
         networks = sorted({name for spec in self._specs for name in spec.physical_networks})
         if networks:
             there = self.add_namespace("outside")
-            self.outside = PhysicalSwitch(there, self.folder / "outside", networks)
-            switches.append(self.outside)
+            self.physical_switch = PhysicalSwitch(there, self.folder / "outside", networks)
+            switches.append(self.physical_switch)
         for number, spec in enumerate(self._specs, 1):
             self.chassis.append(self._make_chassis(spec, number))
         switches += self.chassis
@@ -153,8 +151,8 @@ class Lab:
         links.connect((self.underlay, spec.name), (there, "tunnel"))
         self.underlay.ip(f"link set {spec.name} master tunnels")
         for network in spec.physical_networks:
-            assert self.outside is not None
-            self.outside.lay_uplink(network, there)
+            assert self.physical_switch is not None
+            self.physical_switch.lay_uplink(network, there)
         return chassis
 
     def add_namespace(self, name: str) -> Namespace:
@@ -193,6 +191,12 @@ class Lab:
         for chassis in running:
             chassis.wait_datapath()
 
+    def describe(self) -> str:
+        """Return what the databases and switches say, for a test that has failed."""
+        parts = [self.nbctl("show"), self.sbctl("show")]
+        parts += [f"{chassis.name}\n{chassis.vsctl('show')}" for chassis in self.chassis]
+        return "\n\n".join(parts)
+
     def is_port_up(self, port_id: str) -> bool:
         """Say whether Northbound has a port up."""
         return self.nbctl("get", "Logical_Switch_Port", port_id, "up") == "true"
@@ -227,14 +231,18 @@ class Lab:
     ) -> MovingVm:
         """Create a port (`values` are its) and start a machine that can be migrated live."""
         port = self.api.create("port", network_id=network["id"], **values)
-        return self._start_vm(self._make_vm(MovingVm, port, chassis), True)
+        vm = self._make_vm(MovingVm, port, chassis)
+        vm.start()
+        return vm
 
     def start_vm(self, port: dict[str, Any], chassis: Chassis, configure: bool = True) -> Vm:
         """Start a machine with a port and wait until that is up.
 
         `configure`: with what the port has from the beginning; else without an address.
         """
-        return self._start_vm(self.make_vm(port, chassis), configure)
+        vm = self.make_vm(port, chassis)
+        vm.start(configure)
+        return vm
 
     def make_vm(self, port: dict[str, Any], chassis: Chassis) -> Vm:
         """Make a machine with a port; it is neither configured nor plugged yet."""
@@ -246,29 +254,24 @@ class Lab:
         self.machines.append(vm)
         return vm
 
-    def _start_vm(self, vm: AnyVm, configure: bool) -> AnyVm:
-        if configure:
-            vm.configure()
-        vm.plug()
-        vm.wait_up()
-        return vm
-
     def add_outside(
         self, physical_network: str, *addresses: str, vlan: int | None = None, name: str = ""
-    ) -> Machine:
+    ) -> OutsideMachine:
         """Make a machine on a physical network, on a VLAN or untagged.
 
-        It can forward, so it does for the router of the outside world as well.
+        It forwards, so it can be the outside world's router, with more of the world's
+        addresses on its "lo" (`add_address`).
         """
-        assert self.outside is not None, "no chassis has a physical network"
+        assert self.physical_switch is not None, "no chassis has a physical network"
         number = next(self._numbers)
-        there = self.add_namespace(f"out{number}")
-        mac = f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
-        machine = Machine(name or f"outside{number}", there, mac)
-        self.outside.attach(machine, physical_network, f"out{number}", vlan)
-        there.sysctl("net/ipv4/ip_forward", 1)
-        there.sysctl("net/ipv6/conf/all/forwarding", 1)
+        machine = OutsideMachine(
+            name or f"outside{number}",
+            self.add_namespace(f"outside{number}"),
+            self.physical_switch,
+            f"outside{number}",
+        )
         self.machines.append(machine)
+        machine.attach(physical_network, vlan)
         for address in addresses:
             machine.add_address(address)
         return machine

@@ -62,7 +62,7 @@ class MovingVm(Vm):
 
     def stop(self) -> None:
         """Remove its taps and make an end of it."""
-        by_name = {chassis.name: chassis for chassis in self._lab.chassis}
-        for name in list(self.taps):
-            self.remove_from(by_name[name])
-        self.namespace.delete()
+        for chassis in self._lab.chassis:
+            if chassis.name in self.taps:
+                self.remove_from(chassis)
+        super().stop()

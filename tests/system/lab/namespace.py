@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -152,11 +151,3 @@ def _set_namespace(handle: int) -> None:
     # os.setns is there from Python 3.12 on only.
     if _libc.setns(handle, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
-
-
-def wait_gone(pids: Sequence[int], timeout_s: float = 5.0) -> None:
-    """Wait until none of the processes lives; AssertionError after `timeout_s`."""
-    end = time.monotonic() + timeout_s
-    while alive := [pid for pid in pids if _start_of(pid) is not None]:
-        assert time.monotonic() < end, f"still alive: {alive}"
-        time.sleep(0.01)

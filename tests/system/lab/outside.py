@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The world outside: physical networks, which chassis have an uplink to, and machines on them."""
+"""The world outside: physical networks that chassis have uplinks to, and machines on them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,26 @@ class PhysicalSwitch(Switch):
         for network, port in self._uplinks:
             self.vsctl("add-port", network, port)
 
-    def attach(self, machine: Machine, network: str, port: str, vlan: int | None) -> None:
-        """Cable a machine to a network: on a VLAN, or on all and untagged."""
-        links.connect((self.namespace, port), (machine.namespace, LINK), machine.mac)
-        tag = [f"tag={vlan}"] if vlan is not None else []
-        self.vsctl("add-port", network, port, *tag)
+
+class OutsideMachine(Machine):
+    """A machine on a physical network, which forwards between networks like a router."""
+
+    def __init__(self, name: str, namespace: Namespace, switch: PhysicalSwitch, port: str) -> None:
+        # The port's number makes it unique.
+        mac = "02:00:" + port.encode()[-4:].hex(":")
+        super().__init__(name, namespace, mac)
+        namespace.sysctl("net/ipv4/ip_forward", 1)
+        namespace.sysctl("net/ipv6/conf/all/forwarding", 1)
+        self._switch = switch
+        self._port = port
+
+    def attach(self, network: str, vlan: int | None) -> None:
+        """Cable it to a network: on a VLAN, or untagged and with all VLANs tagged."""
+        links.connect((self._switch.namespace, self._port), (self.namespace, LINK), self.mac)
+        tag = [] if vlan is None else [f"tag={vlan}"]
+        self._switch.vsctl("add-port", network, self._port, *tag)
+
+    def stop(self) -> None:
+        """Take it off the network and make an end of it."""
+        self._switch.vsctl("--if-exists", "del-port", self._port)
+        super().stop()

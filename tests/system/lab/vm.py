@@ -62,6 +62,13 @@ class Vm(Machine):
 
     # Life
 
+    def start(self, configure: bool = True) -> None:
+        """Plug it and wait until its port is up; `configure` it first, or leave it bare."""
+        if configure:
+            self.configure()
+        self.plug()
+        self.wait_up()
+
     def plug(self) -> None:
         """Add its tap to br-int."""
         self.chassis.plug(self.tap, self.port["id"], self.mac, self.id)
@@ -87,8 +94,7 @@ class Vm(Machine):
     def stop(self) -> None:
         """Unplug it and make an end of it."""
         self.unplug()
-        self.chassis.namespace.ip(f"link del {self.tap}")
-        self.namespace.delete()
+        super().stop()
 
     def restart_on(self, chassis: Chassis) -> None:
         """Stop it and start it, configuration and all, on another chassis (no live migration)."""
