@@ -160,10 +160,9 @@ def test_probe(lab: Lab) -> None:
         bob.set_up(False)
         time.sleep(0.2)
         bob.set_up()
-        silent_ms = 1000 * (time.monotonic() - began)
+        at_most_ms = 1000 * (time.monotonic() - began)
         time.sleep(0.2)
     silence = probe.stop()
 
-    assert silent_ms - 20 < silence.longest_gap_ms < silent_ms + 100
-    assert 30 < silence.lost < 60
-    assert silence.sent >= 100
+    assert 200 <= silence.longest_gap_ms < at_most_ms + 100
+    assert 30 < silence.lost < silence.sent - 30
