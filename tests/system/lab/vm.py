@@ -78,10 +78,10 @@ class Vm(Machine):
         self.chassis.unplug(self.tap)
 
     def wait_up(self, timeout_s: float = UP_TIMEOUT_S) -> None:
-        """Wait until Northbound has the port up and its flows work on the chassis."""
+        """Wait until Northbound has the port up, and every chassis knows where it is."""
         self._lab.wait_port(self.port["id"], True, timeout_s)
         self.chassis.wait_installed(self.tap, timeout_s)
-        self.chassis.wait_datapath()
+        self._lab.sync()
 
     def wait_down(self, timeout_s: float = UP_TIMEOUT_S) -> None:
         """Wait until Northbound has the port down."""
