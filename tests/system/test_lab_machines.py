@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from system.lab import Lab, frames
+from daemon.ovsdb import wait_until
+from system.lab import Lab, Vm, frames
+from system.lab.capture import Capture
+
+GENEVE_PORT = 6081
 
 pytestmark = pytest.mark.system
 
@@ -43,6 +47,27 @@ def test_live_migration(lab: Lab) -> None:
     with alice.capture() as heard:
         assert 3 == bob.ping(alice.ip)
         assert heard.frames(lambda frame: frame.source_mac == bob.mac)
+
+
+def test_tunnel(lab: Lab) -> None:
+    """What machines on two chassis say to each other goes through Geneve, and nowhere else."""
+    hv1, hv2 = lab.chassis
+    red = lab.create_network("10.0.0.0/24")
+    alice, bob = lab.create_vm(red, hv1), lab.create_vm(red, hv2)
+
+    with Capture(lab.underlay, "hv1") as underlay:
+        assert 3 == alice.ping(bob.ip)
+        tunnelled = underlay.frames(
+            lambda frame: bytes.fromhex(alice.mac.replace(":", "")) in frame.payload
+        )
+    assert tunnelled
+    assert {(frames.UDP, GENEVE_PORT)} == {
+        (frame.protocol, frame.destination_port) for frame in tunnelled
+    }
+    hv1.set_uplinks(False)
+    assert not alice.can_ping(bob.ip, timeout_s=0.3)
+    hv1.set_uplinks(True)
+    assert alice.can_ping(bob.ip)
 
 
 def test_dhcp(lab: Lab) -> None:
@@ -133,19 +158,41 @@ def add_router(lab: Lab, network: dict[str, Any], mac: str, address: str, mode: 
     )
 
 
-def test_capture_and_frames(lab: Lab) -> None:
+def test_capture(lab: Lab) -> None:
     """A capture hears what others send, in order, and not what its own machine does."""
     hv1, hv2 = lab.chassis
     red = lab.create_network("10.0.0.0/24")
     alice, bob = lab.create_vm(red, hv1), lab.create_vm(red, hv2)
-    hello = frames.udp_frame((alice.mac, alice.ip), (bob.mac, bob.ip), b"hello")
+
     with bob.capture() as heard, alice.capture() as own:
         for number in range(50):
-            alice.send(frames.udp_frame((alice.mac, alice.ip), (bob.mac, bob.ip), b"%d" % number))
-        assert alice.delivers(hello, bob)
+            alice.send(greeting(alice, bob, str(number)))
+        assert alice.delivers(greeting(alice, bob, "end"), bob)
         greetings = heard.frames(lambda frame: frame.protocol == frames.UDP)
-        assert [*map(str, range(50)), "hello"] == [it.payload.decode() for it in greetings]
+        assert [*map(str, range(50)), "end"] == [it.payload.decode() for it in greetings]
         assert own.wait_for(lambda frame: frame.source_mac == alice.mac, timeout_s=0.1) is None
+
+
+def greeting(sender: Vm, receiver: Vm, text: str, version: int = 4) -> bytes:
+    ends = [(it.mac, it.ip if version == 4 else it.ip6) for it in (sender, receiver)]
+    return frames.udp_frame(ends[0], ends[1], text.encode(), (4000, 4001))
+
+
+def test_frames(lab: Lab) -> None:
+    """The frames that are made here are such as a kernel takes for good."""
+    red = lab.create_network("10.0.0.0/24", "fd00:a::/64")
+    alice, bob = lab.create_vm(red, lab.chassis[0]), lab.create_vm(red, lab.chassis[1])
+
+    with bob.serve_udp(4001) as service, bob.capture() as heard:
+        for version, text in ((4, "even"), (4, "odd"), (6, "even"), (6, "odd")):
+            alice.send(greeting(alice, bob, text, version))
+        alice.send(frames.rarp_frame(alice.mac))
+        rarp = heard.wait_for(lambda frame: frame.kind == frames.RARP)
+        assert rarp is not None
+        assert (alice.mac, frames.BROADCAST) == (rarp.source_mac, rarp.destination_mac)
+        wait_until(lambda: len(service.received) >= 4)
+    assert [b"even", b"odd"] * 2 == service.received
+    assert {(alice.ip, 4000), (alice.ip6, 4000)} == set(service.clients)
 
 
 def test_probe(lab: Lab) -> None:

@@ -23,10 +23,10 @@ between them. A test that changes chassis, or wants others, makes its own, which
 half a second: `with Lab(3) as lab`, `Lab([ChassisSpec("hv1", is_gateway=True), "hv2"])`,
 `Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config.
 
-**Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and its
-flows work. After any other change `lab.sync()` returns when every running chassis does what
-Northbound says, packets included; then "nothing comes through" can be asserted at once.
-What must not arrive is asserted beside something that does, on the same way.
+**Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and
+every chassis knows where it is. After any other change `lab.sync()` returns when every running
+chassis does what Northbound says, packets included; then "nothing comes through" can be
+asserted at once. Beside what must not arrive assert something that does, on the same way.
 
 **Where things run.** A socket lives in the namespace where it was made. So the tests' process
 opens its own sockets there (`Machine.open_socket` and all that is built on it), and only

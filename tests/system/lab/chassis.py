@@ -67,6 +67,10 @@ class Chassis(Switch):
         self.controller.stop()
         super().stop()
 
+    def _uplinks(self) -> dict[str, str]:
+        physical = {f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks}
+        return {TUNNEL_BRIDGE: "tunnel", **physical}
+
     def _settings(self) -> dict[str, str]:
         mappings = [f"{network}:br-{network}" for network in self.spec.physical_networks]
         return {
@@ -84,9 +88,7 @@ class Chassis(Switch):
     def _configure(self) -> None:
         words = ["set", "Open_vSwitch", "."]
         words += [f'external_ids:{key}="{value}"' for key, value in self._settings().items()]
-        uplinks = {TUNNEL_BRIDGE: "tunnel"}
-        uplinks.update({f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks})
-        for bridge, link in uplinks.items():
+        for bridge, link in self._uplinks().items():
             words += ["--", "add-br", bridge, "--", "add-port", bridge, link]
             words += ["--", "set", "Bridge", bridge, "datapath_type=netdev"]
         # VDSM and libvirt find br-int made; ovn-controller would make it the same way.
@@ -103,6 +105,14 @@ class Chassis(Switch):
     def meet(self, other: Chassis) -> None:
         """Know the way to another chassis before the first packet, which would be lost else."""
         self.appctl("tnl/neigh/set", TUNNEL_BRIDGE, other.encap_ip, other.encap_mac)
+
+    def set_uplinks(self, is_up: bool) -> None:
+        """Cut it off from chassis and physical networks, or connect it again.
+
+        A Southbound by unix socket stays within reach.
+        """
+        state = "up" if is_up else "down"
+        self.namespace.ip(*(f"link set {link} {state}" for link in self._uplinks().values()))
 
     def controller_appctl(self, *words: str) -> str:
         """Run a command of ovs-appctl on ovn-controller."""
