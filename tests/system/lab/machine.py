@@ -156,7 +156,10 @@ class Machine:
             return False
 
     def serve_udp(self, port: int, address: str = "::") -> services.UdpService:
-        """Return a context manager: a UDP service that sends back what it gets."""
+        """Return a context manager: a UDP service that sends back what it gets.
+
+        On a machine with several addresses `address` makes it answer from the right one.
+        """
         return services.UdpService(self.namespace, port, address)
 
     def exchange_udp(

@@ -145,10 +145,7 @@ class Vm(Machine):
         return lease
 
     def accept_router_advertisements(self) -> None:
-        """Have the kernel ask for router advertisements and follow them.
-
-        See `wait_address`, `default_router6`.
-        """
+        """Have the kernel ask for router advertisements, and follow them when they come."""
         for key, value in {"accept_ra": 2, "autoconf": 1, "router_solicitation_delay": 0}.items():
             self.namespace.sysctl(f"net/ipv6/conf/{LINK}/{key}", value)
         # It asks when the link comes up.
