@@ -25,7 +25,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check lint format typecheck test-unit test-daemon check-versions bench \
+.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
 	install clean tools-run tools-check tools-ansible
 
 help: ## show the targets
@@ -55,6 +55,9 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 
 test-daemon: tools-check ## tests on real OVN daemons
 	$(PY) -m pytest tests/daemon
+
+test-system: tools-check ## tests on packets between chassis in network namespaces; root
+	$(PY) -m pytest tests/system
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
