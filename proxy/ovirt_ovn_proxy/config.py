@@ -119,7 +119,7 @@ class Config:
     )
     max_connections: int = _option(
         "PROVIDER", "max-connections", 256, parse.integer(1, 65536),
-        "connections of clients served at the same time, by each of the two ports",
+        "connections of clients served at the same time, by both ports together",
     )
     openstack_region: str = _option(
         "PROVIDER", "openstack-region", "RegionOne", parse.name,

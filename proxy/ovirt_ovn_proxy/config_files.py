@@ -59,11 +59,12 @@ def read(path: Path) -> list[tuple[str, str, str]]:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
     except configparser.Error as error:
         # The parser's own message quotes the line, which may hold a secret.
-        raise ConfigError(f"{path}: {_describe_syntax_error(error)}") from None
+        raise ConfigError(f"{path}: {describe_syntax_error(error)}") from None
     return [(name, key, text) for name in parser.sections() for key, text in parser.items(name)]
 
 
-def _describe_syntax_error(error: configparser.Error) -> str:
+def describe_syntax_error(error: configparser.Error) -> str:
+    """Return what is wrong with a file, and in which line, without a word of the file."""
     if isinstance(error, configparser.DuplicateOptionError):
         return f"line {error.lineno}: [{error.section}] {error.option} is there twice"
     if isinstance(error, configparser.DuplicateSectionError):

@@ -21,6 +21,7 @@ from webob import Request, Response
 from .auth import AuthPlugin, Token, authorize
 from .config import Config
 from .errors import BadRequest, MethodNotAllowed, NotFound
+from .wsgi import USER
 
 # What clients are told of a token whose end nobody knows: a date they can parse.
 _NO_KNOWN_END = timedelta(days=3650)
@@ -72,13 +73,16 @@ class IdentityApi:
         credentials = decode_credentials(request.body)
         if "id" in credentials:
             token_id = credentials["id"]
-            token = Token(token_id, None, authorize(self._plugin, token_id).user)
+            user = request.environ[USER] = authorize(self._plugin, token_id).user
+            token = Token(token_id, None, user)
         else:
+            request.environ[USER] = credentials["username"]
             token = self._plugin.create_token(credentials["username"], credentials["password"])
         return encode_access(self._config, token, self._now())
 
     def _list_tenants(self, request: Request) -> Any:
-        authorize(self._plugin, request.headers.get("X-Auth-Token"))
+        identity = authorize(self._plugin, request.headers.get("X-Auth-Token"))
+        request.environ[USER] = identity.user
         return {"tenants": [tenant_document(self._config)], "tenants_links": []}
 
 

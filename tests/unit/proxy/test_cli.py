@@ -259,14 +259,14 @@ def test_refusal_to_serve_is_logged_where_the_log_is(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "problem"),
     [
-        LOGGER_CONF.format(path="/nowhere/at/all.log"),
-        LOGGER_CONF.replace("FileHandler", "no.such.Handler"),
-        LOGGER_CONF.replace("args=", "args=nothing"),
-        LOGGER_CONF.replace("keys=logfile", "keys=other"),
-        "no INI file",
-        "",
+        (
+            LOGGER_CONF.format(path="/nowhere/at/all.log"),
+            "[handler_logfile] /nowhere/at/all.log: No such file or directory; stderr is used",
+        ),
+        ("no INI file", "line 1: stands before the first [SECTION]; logging to stderr"),
+        ("", "there is no root logger in it; logging to stderr"),
     ],
 )
 def test_broken_logger_file_does_not_stop_the_start(
@@ -274,6 +274,7 @@ def test_broken_logger_file_does_not_stop_the_start(
     compose: list[tuple[Any, ...]],
     capsys: pytest.CaptureFixture[str],
     text: str,
+    problem: str,
 ) -> None:
     """A log that cannot be had is reported on stderr, where lines then go."""
     (site / "logger.conf").write_text(text)
@@ -282,7 +283,7 @@ def test_broken_logger_file_does_not_stop_the_start(
     logging.getLogger("ovirt_ovn_proxy.x").info("a line")
 
     output = capsys.readouterr().err
-    assert f"{site}/logger.conf cannot be used, logging to stderr" in output
+    assert f"{site}/logger.conf: {problem}" in output
     assert "a line" in output
     assert len(compose) == 1
 
