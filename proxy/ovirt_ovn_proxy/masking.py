@@ -61,7 +61,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     """Return `text` without the secrets, as they are and as Python or JSON quotes them."""
     forms = {""}
     for secret in islice(secrets, _MOST_SECRETS):
-        forms |= {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+        forms |= {secret, *(quoted(secret)[1:-1] for quoted in (repr, ascii, json.dumps))}
     for form in sorted(forms - {""}, key=len, reverse=True):
         text = text.replace(form, _MASK)
     return text

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,12 +95,25 @@ def running_api(nb: OvsdbServer, **settings: Any) -> Iterator[Api]:
 
 
 class ProxyProcess(Daemon):
-    """The whole service as a child process on two loopback ports."""
+    """The whole service as a child process on two loopback ports.
 
-    def __init__(self, folder: Path, remote: str, name: str = "proxy", extra: str = "") -> None:
+    `extra` are further lines of its file, whose last section is [AUTH]; `scheme` is what
+    they make the ports speak. Files in `folder`/conf.d are read too.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        remote: str,
+        name: str = "proxy",
+        extra: str = "",
+        *,
+        scheme: str = "http",
+        arguments: Sequence[str] = (),
+    ) -> None:
         self.networking_port, self.identity_port = free_port(), free_port()
-        self.networking_url = f"http://127.0.0.1:{self.networking_port}"
-        self.identity_url = f"http://127.0.0.1:{self.identity_port}"
+        self.networking_url = f"{scheme}://127.0.0.1:{self.networking_port}"
+        self.identity_url = f"{scheme}://127.0.0.1:{self.identity_port}"
         file = folder / f"{name}.conf"
         file.write_text(
             f"[OVN REMOTE]\novn-remote={remote}\n"
@@ -113,29 +127,54 @@ class ProxyProcess(Daemon):
             f"import sys; sys.path.insert(0, {str(SOURCES)!r}); "
             "from ovirt_ovn_proxy.cli import main; sys.exit(main())"
         )
-        command = [sys.executable, "-c", launch, "serve", "--config-file", str(file)]
+        command = [sys.executable, "-c", launch, "serve", "--config-file", str(file), *arguments]
         super().__init__(folder, name, command, None)
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, token: str = "") -> None:
         """Wait until lists are answered."""
 
         def answers() -> bool:
-            code = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+            code = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}"]
+            code += ["-H", f"X-Auth-Token: {token}"]
             url = f"{self.networking_url}/v2.0/networks"
             return subprocess.run([*code, url], capture_output=True).stdout == b"200"
 
         wait_until(answers, what=f"{self.name} answers")
 
+    def wait_listening(self) -> None:
+        """Wait until both ports take connections."""
+
+        def listens() -> bool:
+            for port in (self.networking_port, self.identity_port):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) != 0:
+                        return False
+            return True
+
+        wait_until(listens, what=f"{self.name} listens")
+
 
 @contextlib.contextmanager
 def proxy_process(
-    folder: Path, remote: str, name: str = "proxy", extra: str = ""
+    folder: Path,
+    remote: str,
+    name: str = "proxy",
+    extra: str = "",
+    token: str | None = "",
+    **more: Any,
 ) -> Iterator[ProxyProcess]:
-    """Run the service on a Northbound remote; `extra` are further lines of its file."""
-    process = ProxyProcess(folder, remote, name, extra)
+    """Run the service on a Northbound remote, `more`: see ProxyProcess.
+
+    `token` is one that lets in, "" where none is needed, None where nobody gets in: then
+    it listens, and may not be in sync yet.
+    """
+    process = ProxyProcess(folder, remote, name, extra, **more)
     try:
         process.start()
-        process.wait_ready()
+        if token is None:
+            process.wait_listening()
+        else:
+            process.wait_ready(token)
         yield process
     finally:
         process.stop()

@@ -820,13 +820,15 @@ def test_a_failing_application_gives_a_bare_500(
     serve: Serve, caplog: pytest.LogCaptureFixture, application: WSGIApplication
 ) -> None:
     """The client learns that it failed, the log learns why, and no header gets smuggled."""
-    answer = exchange(serve(application).addresses[0])
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nX-Auth-Token: s3cret\r\n\r\n"
+    answer = exchange(serve(application).addresses[0], request)
     assert status_of(answer) == 500
     assert b"\r\nContent-Type: application/json\r\n" in answer
     assert json.loads(body_of(answer))["error"]["code"] == 500
     assert not any(leak in answer for leak in (b"secret", b"Traceback", b"Set-Cookie"))
     assert eventually(lambda: "GET / failed" in caplog.text)
     assert "Traceback" in caplog.text
+    assert not any("s3cret" in str(vars(record)) for record in caplog.records)
 
 
 def test_a_failure_within_the_answer_is_seen_as_such(serve: Serve) -> None:

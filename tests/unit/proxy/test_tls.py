@@ -22,6 +22,7 @@ from certificates import make_certificate
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import ConfigError
 from ovirt_ovn_proxy.nb.remote import Remote, TlsFiles
+from ovirt_ovn_proxy.server import Listener, Server
 from ovirt_ovn_proxy.tls import PortContext, northbound_files, server_context
 
 
@@ -111,6 +112,44 @@ def test_clients_that_trust_the_root_are_content(
 
     assert connection.getpeercert() is not None
     assert connection.version() == "TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    ("certificates", "authorities", "chain"),
+    [
+        ("direct", "root", "direct root"),
+        ("direct root", "root", "direct root"),
+        ("direct root", "", "direct root"),
+        ("direct", "", "direct"),
+        ("direct", "stranger", "direct"),
+        ("direct", "stranger root middle", "direct root"),
+        ("direct direct root", "root root", "direct root"),
+        ("indirect middle", "root", "indirect middle root"),
+        ("indirect", "root middle", "indirect middle root"),
+        ("indirect root middle", "root", "indirect middle root"),
+        ("indirect middle", "", "indirect middle"),
+        ("root", "root", "root"),
+        ("root", "", "root"),
+    ],
+)
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_chain(pki: Path, certificates: str, authorities: str, chain: str, version: str) -> None:
+    """Each certificate is sent once, in order, and the last is the root where we have it."""
+    key = certificates.split()[0]
+    context = server_context(files(pki, key, certificates.split(), authorities.split()))
+    server = Server([Listener("127.0.0.1", 0, lambda _environ, _start: [], lambda: context)])
+    server.start()
+    try:
+        host, port = server.addresses[0]
+        shown = subprocess.run(
+            ["openssl", "s_client", version, "-showcerts", "-connect", f"{host}:{port}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        ).stdout.decode()
+    finally:
+        server.stop()
+
+    assert chain.split() == re.findall(r"^ *[0-9]+ s:CN ?= ?(\w+)$", shown, re.MULTILINE)
 
 
 def test_old_protocols_are_refused(pki: Path) -> None:
