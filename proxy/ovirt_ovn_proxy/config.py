@@ -160,7 +160,7 @@ class Config:
     )
     ssl_cert_file: str = _option(
         "SSL", "ssl-cert-file", f"{_PKI}/certs/ovirt-provider-ovn.cer", parse.text,
-        "PEM certificate of that key; empty = none",
+        "PEM certificate of that key, alone or before those above it; empty = none",
     )
     ssl_cacert_file: str = _option(
         "SSL", "ssl-cacert-file", f"{_PKI}/ca.pem", parse.text,

@@ -27,6 +27,7 @@ from ovirt_ovn_proxy.errors import (
     Unavailable,
 )
 from ovirt_ovn_proxy.identity import IdentityApi
+from ovirt_ovn_proxy.wsgi import Application
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 CONFIG = Config(provider_host="engine.example.com", https_enabled=True)
@@ -288,3 +289,27 @@ def test_any_body_has_an_answer(body: bytes) -> None:
         status = error.status
 
     assert status in (200, 400, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "user"),
+    [
+        ("POST", "/v2.0/tokens", password(), "admin@internal"),
+        ("POST", "/v2.0/tokens", password(user="eve", secret="?"), "eve"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "t1"}}}, "admin@internal"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "?"}}}, "-"),
+        ("GET", "/v2.0/tenants", None, "admin@internal"),
+        ("GET", "/v2.0", None, "-"),
+    ],
+)
+def test_the_log_names_the_user(
+    caplog: pytest.LogCaptureFixture, method: str, path: str, body: object, user: str
+) -> None:
+    """The line of a request says who wants to log in, or whose token was shown."""
+    caplog.set_level(logging.INFO)
+    request = Request.blank(
+        path, method=method, headers={"X-Auth-Token": "t1"}, body=json.dumps(body).encode()
+    )
+    request.get_response(Application(IdentityApi(CONFIG, OneUser(), lambda: NOW)))
+
+    assert f" 0 ops {user}" in caplog.messages[-1]
