@@ -16,7 +16,7 @@ import logging.handlers
 from pathlib import Path
 from typing import Any
 
-from .config_files import describe_syntax_error
+from .config_files import read_into
 from .errors import ConfigError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -38,16 +38,7 @@ class _Setup:
         self._path = path
         self._problems: list[str] = []
         self._parser = configparser.ConfigParser()
-        try:
-            with path.open(encoding="utf-8-sig") as lines:
-                self._parser.read_file(lines)
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: is not UTF-8 text") from error
-        except configparser.Error as error:
-            # Its own message quotes the line, and there are handlers that log in somewhere.
-            raise ConfigError(f"{path}: {describe_syntax_error(error)}") from None
+        read_into(self._parser, path)
         if "root" not in self._names("loggers") or not self._parser.has_section("logger_root"):
             raise ConfigError(f"{path}: there is no root logger in it")
 

@@ -152,13 +152,13 @@ class PortContext:
             log.info("the ports use the certificate in %s as it is now", self._config.ssl_cert_file)
 
     def _look(self) -> list[tuple[int, int, int] | None]:
-        """Return what tells one state of the files from another, None for a missing file."""
+        """Return what tells one state of the files from another, None for one that is not there."""
         config = self._config
         seen: list[tuple[int, int, int] | None] = []
         for path in (config.ssl_key_file, config.ssl_cert_file, config.ssl_cacert_file):
             try:
                 status = os.stat(path)
-            except OSError:
+            except (OSError, ValueError):
                 seen.append(None)
             else:
                 seen.append((status.st_mtime_ns, status.st_ino, status.st_size))

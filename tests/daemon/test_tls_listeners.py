@@ -297,7 +297,7 @@ def test_clients_that_want_nothing(site: Site) -> None:
     # The besiegers share cores and interpreter with the clients while they arrive.
     assert statistics.median(arriving) < 20 * undisturbed
     assert statistics.median(staying) < 5 * undisturbed
-    assert max(staying) < 50 * undisturbed
+    assert statistics.quantiles(staying, n=10)[-1] < 20 * undisturbed
     wait_until(lambda: all(now <= then for now, then in zip(site.uses(), before)), PATIENCE_S)
     assert statistics.median(timed(site, 40)) < 5 * undisturbed
     assert "Traceback" not in site.log.read_text()
