@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import ovirt_ovn_proxy
+from certificates import make_certificate
 from ovirt_ovn_proxy import config as configuration
 from ovirt_ovn_proxy.cli import VERSION, main, set_up_logging
 from ovirt_ovn_proxy.config import Config
@@ -142,6 +143,25 @@ def test_check_config_refuses(
 
     assert main(["check-config"]) == 1
     assert f"ovirt-provider-ovn: {site}/main.conf: {problem}" in capsys.readouterr().err
+
+
+def test_check_config_looks_at_the_tls_files(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A certificate that cannot be used fails the check, one with some days left does not."""
+    make_certificate(site, "own")
+    main_file = site / "main.conf"
+    main_file.write_text(
+        f"{main_file.read_text()}[SSL]\nhttps-enabled=true\nssl-key-file={site}/own.key\n"
+        f"ssl-cert-file={site}/own.pem\nssl-cacert-file={site}/own.pem\n"
+    )
+
+    assert main(["check-config"]) == 0
+    where = f"ovirt-provider-ovn: [SSL] ssl-cert-file {site}/own.pem"
+    assert f"{where}: expires soon, 1 days left, until " in capsys.readouterr().err
+    (site / "own.pem").write_text("")
+    assert main(["check-config"]) == 1
+    assert f"{where}: holds no PEM certificate\n" in capsys.readouterr().err
 
 
 def test_check_config_prints_warnings(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
