@@ -26,7 +26,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon check-versions bench \
-	install clean tools-run tools-check
+	install clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -35,7 +35,7 @@ run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTIT
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
 
-check: lint typecheck ## everything that must pass: linters, types, all tests
+check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
 	$(PY) -m pytest
 
 lint: tools-check ## style and likely bugs
@@ -85,3 +85,6 @@ tools-run:
 tools-check:
 	@scripts/system-packages check
 	@scripts/venv check
+
+tools-ansible:
+	@VENV=.venvs/ansible scripts/venv ansible

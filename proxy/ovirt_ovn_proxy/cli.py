@@ -12,7 +12,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from . import config as configuration
@@ -88,20 +88,17 @@ def _serve(config: configuration.Config) -> int:
 
 def _check_config(config: configuration.Config, online: bool) -> int:
     print(_format_settings(config))
-    load_plugin(config)
-    problems = []
-    for finding in tls_check.check_files(config):
-        if finding.is_problem:
-            problems.append(finding.text)
-        else:
-            print(f"{_PROG}: {finding.text}", file=sys.stderr)
+    plugin = load_plugin(config)
+    findings = tls_check.check_files(config)
     if online:
         from . import compose
 
-        problems += compose.check_online(config)
-    for problem in problems:
-        print(f"{_PROG}: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+        findings = chain(findings, compose.check_online(config, plugin))
+    status = 0
+    for finding in findings:
+        print(f"{_PROG}: {finding}", file=sys.stderr)
+        status |= finding.is_error
+    return status
 
 
 def _format_settings(config: configuration.Config) -> str:
@@ -141,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser(
         "check-config", parents=[common], help="print every option and where it comes from"
     )
-    check.add_argument("--online", action="store_true", help="also connect to the Northbound")
+    check.add_argument(
+        "--online", action="store_true", help="also try the engine's SSO and the Northbound"
+    )
     explain = verbs.add_parser(
         "explain", parents=[common], help="print the transaction of a request without sending it"
     )

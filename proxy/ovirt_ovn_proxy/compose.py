@@ -18,7 +18,9 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from .app import NetworkingApi
+from .auth import AuthPlugin
 from .auth.plugins import load_plugin
+from .checks import Finding, check_northbound, check_plugin
 from .config import Config
 from .errors import ApiError, NotReady, ProxyError
 from .execute import Executor
@@ -101,13 +103,15 @@ def serve(config: Config) -> int:
     return 0 if is_quiet else 1
 
 
-def check_online(config: Config) -> list[str]:
-    """Connect to the Northbound; return what is wrong, an empty list for nothing."""
+def check_online(config: Config, plugin: AuthPlugin) -> Iterator[Finding]:
+    """Try what the plugin asks, and the Northbound; yield what is wrong with them."""
+    yield from check_plugin(plugin)
+    connection = make_connection(config)
+    connection.start()
     try:
-        with _connected(config):
-            return []
-    except ProxyError as error:
-        return [str(error)]
+        yield from check_northbound(config, connection)
+    finally:
+        connection.stop()
 
 
 def explain(config: Config, method: str, path: str, body: str | None) -> str:

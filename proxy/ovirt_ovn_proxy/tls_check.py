@@ -11,26 +11,20 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
+from .checks import Finding
 from .config import Config
 from .errors import ConfigError
 from .nb.remote import tls_context
 from .tls import northbound_files, read_certificates, server_context
 
-_SOON_S = 30 * 86400
+_SOON = timedelta(days=30)
 
 # openssl/x509_vfy.h: the certificate itself may be the anchor of trust; dates are not looked at.
 _PARTIAL_CHAIN = 0x80000
 _NO_CHECK_TIME = 0x200000
-
-
-class Finding(NamedTuple):
-    """A line for people; `is_problem`: TLS does not work until it is mended."""
-
-    is_problem: bool
-    text: str
 
 
 def check_files(config: Config, now: datetime | None = None) -> Iterator[Finding]:
@@ -78,8 +72,8 @@ def _check_dates(where: str, certificate: Mapping[str, Any], now: datetime) -> F
     if now > end:
         return Finding(True, f"{where}: has expired at {end:%Y-%m-%d %H:%M} UTC")
     left = end - now
-    soon = "expires soon, " if left.total_seconds() < _SOON_S else ""
-    return Finding(False, f"{where}: {soon}{left.days} days left, until {end:%Y-%m-%d}")
+    text = f"{where}: {left.days} days left, until {end:%Y-%m-%d}"
+    return Finding(False, text, is_note=left > _SOON)
 
 
 def _to_time(text: str) -> datetime:

@@ -7,11 +7,13 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import subprocess
+import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from webob import Request
 
@@ -32,6 +34,28 @@ class Answer(NamedTuple):
     status: int
     json: Any
     headers: Any
+
+
+def http(
+    method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Send a request over a connection of its own, `body` as JSON unless it is bytes.
+
+    Whoever serves https: is believed.
+    """
+    parts = urlsplit(url)
+    content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    connection = HTTPConnection(parts.netloc, timeout=10)
+    if parts.scheme == "https":
+        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(parts.netloc, timeout=10, context=anybody)
+    with contextlib.closing(connection):
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.request(method, target, content, dict(headers or {}))
+        response = connection.getresponse()
+        text = response.read()
+        return Answer(response.status, json.loads(text) if text else None, response.headers)
 
 
 class Api:
@@ -97,8 +121,9 @@ def running_api(nb: OvsdbServer, **settings: Any) -> Iterator[Api]:
 class ProxyProcess(Daemon):
     """The whole service as a child process on two loopback ports.
 
-    `extra` are further lines of its file, whose last section is [AUTH]; `scheme` is what
-    they make the ports speak. Files in `folder`/conf.d are read too.
+    It lets everybody in; with a `secret`, who has that as the password. `extra` are further
+    lines of its file, whose last section is [AUTH]; `scheme` is what they make the ports
+    speak. Files in `folder`/conf.d are read too. `arguments` follow `serve`.
     """
 
     def __init__(
@@ -107,6 +132,7 @@ class ProxyProcess(Daemon):
         remote: str,
         name: str = "proxy",
         extra: str = "",
+        secret: str = "",
         *,
         scheme: str = "http",
         arguments: Sequence[str] = (),
@@ -114,13 +140,15 @@ class ProxyProcess(Daemon):
         self.networking_port, self.identity_port = free_port(), free_port()
         self.networking_url = f"{scheme}://127.0.0.1:{self.networking_port}"
         self.identity_url = f"{scheme}://127.0.0.1:{self.identity_port}"
+        self._secret = secret
+        plugin = f"MagicTokenPlugin\nmagic-token={secret}" if secret else "NoAuthPlugin"
         file = folder / f"{name}.conf"
         file.write_text(
             f"[OVN REMOTE]\novn-remote={remote}\n"
             f"[PROVIDER]\nprovider-host=127.0.0.1\nlisten-address=127.0.0.1\n"
             f"neutron-port={self.networking_port}\nkeystone-port={self.identity_port}\n"
             f"nova-port={self.networking_port}\n"
-            f"[AUTH]\nauth-plugin=auth.plugins.static_token:NoAuthPlugin\n{extra}"
+            f"[AUTH]\nauth-plugin=auth.plugins.static_token:{plugin}\n{extra}"
         )
         # A launcher of two lines, so that the child needs nothing installed.
         launch = (
@@ -130,19 +158,26 @@ class ProxyProcess(Daemon):
         command = [sys.executable, "-c", launch, "serve", "--config-file", str(file), *arguments]
         super().__init__(folder, name, command, None)
 
-    def wait_ready(self, token: str = "") -> None:
+    def log_in(self) -> str:
+        """Return a token."""
+        credentials = {"username": "admin@internal", "password": self._secret}
+        body = {"auth": {"passwordCredentials": credentials}}
+        answer = http("POST", f"{self.identity_url}/v2.0/tokens", body)
+        return str(answer.json["access"]["token"]["id"])
+
+    def wait_ready(self) -> None:
         """Wait until lists are answered."""
 
         def answers() -> bool:
-            code = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}"]
-            code += ["-H", f"X-Auth-Token: {token}"]
-            url = f"{self.networking_url}/v2.0/networks"
-            return subprocess.run([*code, url], capture_output=True).stdout == b"200"
+            with contextlib.suppress(OSError):
+                url = f"{self.networking_url}/v2.0/networks"
+                return http("GET", url, headers={"X-Auth-Token": self.log_in()}).status == 200
+            return False
 
         wait_until(answers, what=f"{self.name} answers")
 
     def wait_listening(self) -> None:
-        """Wait until both ports take connections."""
+        """Wait until both ports take connections, which is before lists are answered."""
 
         def listens() -> bool:
             for port in (self.networking_port, self.identity_port):
@@ -156,25 +191,13 @@ class ProxyProcess(Daemon):
 
 @contextlib.contextmanager
 def proxy_process(
-    folder: Path,
-    remote: str,
-    name: str = "proxy",
-    extra: str = "",
-    token: str | None = "",
-    **more: Any,
+    folder: Path, remote: str, name: str = "proxy", extra: str = "", secret: str = ""
 ) -> Iterator[ProxyProcess]:
-    """Run the service on a Northbound remote, `more`: see ProxyProcess.
-
-    `token` is one that lets in, "" where none is needed, None where nobody gets in: then
-    it listens, and may not be in sync yet.
-    """
-    process = ProxyProcess(folder, remote, name, extra, **more)
+    """Run the service on a Northbound remote; `extra` are further lines of its file."""
+    process = ProxyProcess(folder, remote, name, extra, secret)
     try:
         process.start()
-        if token is None:
-            process.wait_listening()
-        else:
-            process.wait_ready(token)
+        process.wait_ready()
         yield process
     finally:
         process.stop()

@@ -41,6 +41,7 @@ class Author:
         self._dhcp: list[str] = []
         self._router = ""
         self._router_ports: list[str] = []
+        self._groups: dict[str, list[str]] = {}
         self._count = 0
         self._used: set[tuple[str, str]] = set()
 
@@ -76,6 +77,12 @@ class Author:
             self._insert_router_port,
             self._change_router_port,
             self._delete_router_port,
+            self._insert_group,
+            self._change_members,
+            self._change_members,
+            self._add_acl,
+            self._remove_acl,
+            self._delete_group,
             self._count_up,
         )
         for _ in range(self._choose.randint(1, 4)):
@@ -324,6 +331,54 @@ class Author:
             "mutations": [["ports", mutator, ["set", [["uuid", row]]]]],
         }
 
+    def _insert_group(self) -> list[Operation]:
+        if len(self._groups) > 3:
+            return []
+        row = self._uuid()
+        self._groups[row] = []
+        self._used.add(("group", row))
+        members = self._choose.sample(list(self._names), min(3, len(self._names)))
+        columns = {"name": f"g{self._name('')}", "ports": set(members)}
+        return [ops.insert(schema.PORT_GROUP, row, columns)]
+
+    def _change_members(self) -> list[Operation]:
+        row = self._fresh("group", list(self._groups))
+        if row is None:
+            return []
+        ports = self._choose.sample(list(self._names), min(2, len(self._names)))
+        change = self._choose.choice([ops.add_to_set, ops.remove_from_set])
+        return [change(schema.PORT_GROUP, row, "ports", ports)]
+
+    def _add_acl(self) -> list[Operation]:
+        row = self._fresh("group", list(self._groups))
+        if row is None:
+            return []
+        acl = self._uuid()
+        self._groups[row].append(acl)
+        columns = {
+            "direction": "to-lport",
+            "priority": 1001,
+            "match": self._name("m"),
+            "action": "drop",
+        }
+        return [
+            ops.insert(schema.ACL, acl, columns),
+            ops.add_to_set(schema.PORT_GROUP, row, "acls", [acl]),
+        ]
+
+    def _remove_acl(self) -> list[Operation]:
+        row = self._fresh("group", list(self._groups))
+        if row is None or not self._groups[row]:
+            return []
+        return [ops.remove_from_set(schema.PORT_GROUP, row, "acls", [self._groups[row].pop()])]
+
+    def _delete_group(self) -> list[Operation]:
+        row = self._fresh("group", list(self._groups))
+        if row is None or self._choose.random() < 0.5:
+            return []
+        del self._groups[row]
+        return [ops.delete(schema.PORT_GROUP, row)]
+
     def _count_up(self) -> list[Operation]:
         key = f"{keys.SEQUENCE}{self._choose.randrange(3)}"
         value = self._choose.choice([None, self._name("")])
@@ -377,6 +432,7 @@ def content(replica: Replica) -> dict[str, Any]:
         "options by port": grouped(replica.options_by_port),
         "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
         "parents": {row.uuid: row.switch for row in replica.ports.values()},
+        "owners": replica.owners,
         "router ports": router_ports,
         "usage": usage,
     }

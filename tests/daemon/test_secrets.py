@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.engine_sso import PASSWORD as ENGINE_PASSWORD
+from daemon.engine_sso import EngineSso
 from daemon.ovsdb import OvsdbServer, short_folder
-from daemon.proxy import proxy_process
+from daemon.proxy import ProxyProcess
 from daemon.secrets import assert_no_secrets, use_secrets
-from ovirt_ovn_proxy.auth.plugins import MagicTokenPlugin
+from ovirt_ovn_proxy.auth.static_token import MagicTokenPlugin
 from ovirt_ovn_proxy.config import Config
 
 pytestmark = pytest.mark.daemon
@@ -87,8 +89,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def configure(folder: Path, plugin: str) -> None:
     """Choose a plugin, and give it the secrets that it knows."""
     (folder / "conf.d" / "50-site.conf").write_text(
-        f"[AUTH]\nauth-plugin={plugin}\nmagic-token={PASSWORD}\n"
-        f"[OVIRT]\novirt-sso-client-secret={CLIENT_SECRET}\n"
+        f"[AUTH]\nauth-plugin={plugin}\n[OVIRT]\novirt-sso-client-secret={CLIENT_SECRET}\n"
     )
 
 
@@ -102,12 +103,14 @@ def test_no_secret_is_logged(nb: OvsdbServer, folder: Path, plugin: str, is_nosy
     is_magic = plugin == "MagicTokenPlugin"
     magic = MagicTokenPlugin(Config(magic_token=PASSWORD)).create_token("", PASSWORD).id
     arguments = [] if is_nosy else ["--debug"]
-    with proxy_process(
-        folder, nb.remote, token=magic if is_magic else None, arguments=arguments
-    ) as proxy:
+    proxy = ProxyProcess(folder, nb.remote, secret=PASSWORD, arguments=arguments)
+    proxy.start()
+    try:
+        proxy.wait_ready() if is_magic else proxy.wait_listening()
         sent = use_secrets(proxy, "admin@internal", PASSWORD)
+    finally:
         proxy.stop()
-        log = proxy.log.read_text()
+    log = proxy.log.read_text()
 
     assert (magic in sent) == is_magic, "there was a token to be logged"
     assert_no_secrets(log, [*sent, PASSWORD, CLIENT_SECRET, magic])
@@ -125,6 +128,31 @@ def test_no_secret_is_logged(nb: OvsdbServer, folder: Path, plugin: str, is_nosy
     ):
         assert evidence in log
     assert is_nosy == ("'levelname': " in log)
+
+
+def test_no_secret_of_the_engine_is_logged(
+    nb: OvsdbServer, folder: Path, sso: EngineSso, engine_pki: Path
+) -> None:
+    """What the engine's single sign-on is asked and answers stays out of the log too."""
+    configure(folder, "AuthorizationByUserName")
+    with (folder / "conf.d" / "50-site.conf").open("a") as file:
+        file.write(f"ovirt-host={sso.url}\novirt-ca-file={engine_pki}/ca.pem\n")
+    sso.clients["ovirt-provider-ovn"] = CLIENT_SECRET
+    proxy = ProxyProcess(folder, nb.remote, arguments=["--debug"])
+    proxy.start()
+    try:
+        proxy.wait_listening()
+        sent = use_secrets(proxy, "admin@internal", ENGINE_PASSWORD)
+        sso.behaviour = "garbage"
+        sent += use_secrets(proxy, "admin@internal", ENGINE_PASSWORD)
+    finally:
+        proxy.stop()
+    log = proxy.log.read_text()
+
+    assert set(sso.tokens) & set(sent)
+    assert_no_secrets(log, [*sent, *sso.tokens, CLIENT_SECRET])
+    for status in (200, 401, 502):
+        assert f" POST /v2.0/tokens {status} " in log
 
 
 def test_the_proof_finds_secrets() -> None:

@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 _SMALL = 100
 _LATER_S = 0.1
 
+# The columns of a table whose rows it keeps alive, with the table of those.
+_CHILD_COLUMNS: dict[str, list[tuple[str, str]]] = {}
+for (_table, _column), _child in schema.CHILDREN.items():
+    _CHILD_COLUMNS.setdefault(_table, []).append((_column, _child))
+
 RowUpdates = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -74,7 +79,8 @@ class Replica:
         self._router_port_by_name: dict[str, RouterPort] = {}
         self._router_port_names: dict[str, str] = {}
         self._behind_router_port: dict[str, SwitchPort] = {}
-        self._parent: dict[str, str] = {}
+        # By table: row -> the row that keeps it alive.
+        self.owners: dict[str, dict[str, str]] = {table: {} for table in schema.CHILDREN.values()}
         self._usages: dict[str, Usage] = {}
         self._counted: dict[str, tuple[Usage, Addressing]] = {}
 
@@ -108,7 +114,9 @@ class Replica:
         with self.lock:
             for switch in self.switches.values():
                 switch.rendered = None
-                self._parent.update(dict.fromkeys(switch.ports, switch.uuid))
+            for (table, column), child in schema.CHILDREN.items():
+                for row in self.tables[table].values():
+                    self.owners[child].update(dict.fromkeys(getattr(row, column), row.uuid))
             self._reindex_router_ports(self.tables, {}, {})
             self._reindex_dhcp(self.dhcp)
             for port in self.ports.values():
@@ -127,11 +135,11 @@ class Replica:
         with self.lock:
             changed: dict[str, dict[str, Row]] = {}
             deleted: dict[str, dict[str, Row]] = {}
-            parents: dict[str, str | None] = {}
+            owners: dict[str, dict[str, str | None]] = {table: {} for table in self.owners}
             for table, rows in updates.items():
                 for uuid, update in rows.items():
-                    self._apply_row(table, uuid, update, changed, deleted, parents)
-            self._reindex(changed, deleted, parents)
+                    self._apply_row(table, uuid, update, changed, deleted, owners)
+            self._reindex(changed, deleted, owners)
 
     def _apply_row(
         self,
@@ -140,42 +148,38 @@ class Replica:
         update: Mapping[str, Any],
         changed: dict[str, dict[str, Row]],
         deleted: dict[str, dict[str, Row]],
-        parents: dict[str, str | None],
+        owners: dict[str, dict[str, str | None]],
     ) -> None:
         rows = self.tables[table]
         if "modify" in update:
             row = rows[uuid]
             for column, difference in update["modify"].items():
                 kind = schema.TABLES[table][column]
-                if kind is schema.Kind.MEMBERS:
-                    self._note_members(uuid, row, column, difference, parents)
-                setattr(row, column, patch(kind, getattr(row, column), difference))
+                before = getattr(row, column)
+                child = schema.CHILDREN.get((table, column))
+                if child is not None:
+                    for moved in patch(schema.Kind.SET, (), difference):
+                        # It may have moved in this transaction: the new owner counts.
+                        if moved not in before:
+                            owners[child][moved] = uuid
+                        else:
+                            owners[child].setdefault(moved, None)
+                setattr(row, column, patch(kind, before, difference))
             changed.setdefault(table, {})[uuid] = row
         elif "delete" in update:
             row = rows.pop(uuid)
             deleted.setdefault(table, {})[uuid] = row
-            if isinstance(row, Switch):
+            if table == schema.SWITCH:
                 self._usages.pop(uuid, None)
-                for port in row.ports:
-                    parents.setdefault(port, None)
+            for column, child in _CHILD_COLUMNS.get(table, ()):
+                for orphan in getattr(row, column):
+                    owners[child].setdefault(orphan, None)
         else:
             row = ROWS[table](uuid, update.get("insert") or update.get("initial") or {})
             rows[uuid] = row
             changed.setdefault(table, {})[uuid] = row
-            if isinstance(row, Switch):
-                parents.update(dict.fromkeys(row.ports, uuid))
-
-    @staticmethod
-    def _note_members(
-        uuid: str, row: Row, column: str, difference: Any, parents: dict[str, str | None]
-    ) -> None:
-        """Note which ports a switch gains or loses (a port may move in one transaction)."""
-        before = getattr(row, column)
-        for port in patch(schema.Kind.SET, (), difference):
-            if port not in before:
-                parents[port] = uuid
-            else:
-                parents.setdefault(port, None)
+            for column, child in _CHILD_COLUMNS.get(table, ()):
+                owners[child].update(dict.fromkeys(getattr(row, column), uuid))
 
     # --- indexes ----------------------------------------------------------
 
@@ -183,17 +187,19 @@ class Replica:
         self,
         changed: Mapping[str, Mapping[str, Row]],
         deleted: Mapping[str, Mapping[str, Row]],
-        parents: Mapping[str, str | None],
+        owners: Mapping[str, Mapping[str, str | None]],
     ) -> None:
         for switch in cast("Iterable[Switch]", changed.get(schema.SWITCH, {}).values()):
             if not hasattr(switch, "rendered"):
                 switch.rendered = None
         touched = dict(cast("Mapping[str, SwitchPort]", changed.get(schema.PORT, {})))
-        for uuid, parent in parents.items():
-            if parent is None:
-                self._parent.pop(uuid, None)
-            else:
-                self._parent[uuid] = parent
+        for table, moved in owners.items():
+            for uuid, owner in moved.items():
+                if owner is None:
+                    self.owners[table].pop(uuid, None)
+                else:
+                    self.owners[table][uuid] = owner
+        for uuid in owners[schema.PORT]:
             if uuid in self.ports:
                 touched[uuid] = self.ports[uuid]
         self._reindex_router_ports(changed, deleted, touched)
@@ -295,11 +301,11 @@ class Replica:
         if switch is not None:
             switch.rendered = None
         if port.uuid not in self.ports:
-            self._parent.pop(port.uuid, None)
+            self.owners[schema.PORT].pop(port.uuid, None)
 
     def _put_in(self, port: SwitchPort) -> None:
         port.rendered = None
-        port.switch = self._parent.get(port.uuid)
+        port.switch = self.owners[schema.PORT].get(port.uuid)
         switch = self.switches.get(port.switch or "")
         self.ports_by_name[port.name] = port
         device_id = port.external_ids.get(keys.DEVICE_ID)

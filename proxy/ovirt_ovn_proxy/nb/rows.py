@@ -163,17 +163,144 @@ class DhcpOptions(Row):
     external_ids: Mapping[str, str]
 
 
-class RouterPort(Row):
-    """A logical router port."""
+class Router(Row):
+    """A logical router."""
 
-    __slots__ = ("mac", "name", "networks")
+    __slots__ = ("enabled", "external_ids", "name", "nat", "options", "ports", "static_routes")
+    table = schema.ROUTER
+
+    name: str
+    enabled: bool | None
+    ports: tuple[str, ...]
+    static_routes: tuple[str, ...]
+    nat: tuple[str, ...]
+    options: Mapping[str, str]
+    external_ids: Mapping[str, str]
+
+
+class RouterPort(Row):
+    """A logical router port; `networks` are its addresses with prefix lengths."""
+
+    __slots__ = (
+        "enabled",
+        "external_ids",
+        "ha_chassis_group",
+        "ipv6_ra_configs",
+        "mac",
+        "name",
+        "networks",
+        "options",
+    )
     table = schema.ROUTER_PORT
 
     name: str
     mac: str
     networks: tuple[str, ...]
+    enabled: bool | None
+    ha_chassis_group: str | None
+    ipv6_ra_configs: Mapping[str, str]
+    options: Mapping[str, str]
+    external_ids: Mapping[str, str]
+
+
+class StaticRoute(Row):
+    """A static route of a logical router; `policy` is "dst-ip" (or None) or "src-ip"."""
+
+    __slots__ = ("external_ids", "ip_prefix", "nexthop", "output_port", "policy")
+    table = schema.ROUTE
+
+    ip_prefix: str
+    nexthop: str
+    output_port: str | None
+    policy: str | None
+    external_ids: Mapping[str, str]
+
+
+class Nat(Row):
+    """A NAT rule of a logical router; `type` is "snat", "dnat" or "dnat_and_snat"."""
+
+    __slots__ = (
+        "external_ids",
+        "external_ip",
+        "external_mac",
+        "gateway_port",
+        "logical_ip",
+        "logical_port",
+        "type",
+    )
+    table = schema.NAT
+
+    type: str
+    external_ip: str
+    external_mac: str | None
+    logical_ip: str
+    logical_port: str | None
+    gateway_port: str | None
+    external_ids: Mapping[str, str]
+
+
+class HaChassisGroup(Row):
+    """Chassis that can stand in for each other as the place of a gateway port."""
+
+    __slots__ = ("external_ids", "ha_chassis", "name")
+    table = schema.HA_GROUP
+
+    name: str
+    ha_chassis: tuple[str, ...]
+    external_ids: Mapping[str, str]
+
+
+class HaChassis(Row):
+    """One chassis of such a group; of those alive the highest `priority` is the place."""
+
+    __slots__ = ("chassis_name", "external_ids", "priority")
+    table = schema.HA_CHASSIS
+
+    chassis_name: str
+    priority: int
+    external_ids: Mapping[str, str]
+
+
+class PortGroup(Row):
+    """A group of switch ports that share ACLs."""
+
+    __slots__ = ("acls", "external_ids", "name", "ports")
+    table = schema.PORT_GROUP
+
+    name: str
+    ports: set[str]
+    acls: tuple[str, ...]
+    external_ids: Mapping[str, str]
+
+
+class Acl(Row):
+    """One rule of a port group (or, of other managers, of a switch)."""
+
+    __slots__ = ("action", "direction", "external_ids", "match", "name", "priority")
+    table = schema.ACL
+
+    name: str | None
+    direction: str
+    priority: int
+    match: str
+    action: str
+    external_ids: Mapping[str, str]
 
 
 ROWS: Mapping[str, type[Row]] = {
-    row.table: row for row in (NbGlobal, Switch, SwitchPort, DhcpOptions, RouterPort)
+    row.table: row
+    for row in (
+        NbGlobal,
+        Switch,
+        SwitchPort,
+        DhcpOptions,
+        Router,
+        RouterPort,
+        StaticRoute,
+        Nat,
+        HaChassisGroup,
+        HaChassis,
+        PortGroup,
+        Acl,
+    )
 }

@@ -29,7 +29,14 @@ NB_GLOBAL = "NB_Global"
 SWITCH = "Logical_Switch"
 PORT = "Logical_Switch_Port"
 DHCP = "DHCP_Options"
+ROUTER = "Logical_Router"
 ROUTER_PORT = "Logical_Router_Port"
+ROUTE = "Logical_Router_Static_Route"
+NAT = "NAT"
+HA_GROUP = "HA_Chassis_Group"
+HA_CHASSIS = "HA_Chassis"
+PORT_GROUP = "Port_Group"
+ACL = "ACL"
 
 TABLES: Mapping[str, Mapping[str, Kind]] = {
     NB_GLOBAL: {"external_ids": Kind.MAP},
@@ -55,12 +62,82 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "dhcpv6_options": Kind.OPTIONAL,
     },
     DHCP: {"cidr": Kind.SCALAR, "options": Kind.MAP, "external_ids": Kind.MAP},
-    ROUTER_PORT: {"name": Kind.SCALAR, "mac": Kind.SCALAR, "networks": Kind.SET},
+    ROUTER: {
+        "name": Kind.SCALAR,
+        "enabled": Kind.OPTIONAL,
+        "ports": Kind.SET,
+        "static_routes": Kind.SET,
+        "nat": Kind.SET,
+        "options": Kind.MAP,
+        "external_ids": Kind.MAP,
+    },
+    ROUTER_PORT: {
+        "name": Kind.SCALAR,
+        "mac": Kind.SCALAR,
+        "networks": Kind.SET,
+        "enabled": Kind.OPTIONAL,
+        "ha_chassis_group": Kind.OPTIONAL,
+        "ipv6_ra_configs": Kind.MAP,
+        "options": Kind.MAP,
+        "external_ids": Kind.MAP,
+    },
+    ROUTE: {
+        "ip_prefix": Kind.SCALAR,
+        "nexthop": Kind.SCALAR,
+        "output_port": Kind.OPTIONAL,
+        "policy": Kind.OPTIONAL,
+        "external_ids": Kind.MAP,
+    },
+    NAT: {
+        "type": Kind.SCALAR,
+        "external_ip": Kind.SCALAR,
+        "external_mac": Kind.OPTIONAL,
+        "logical_ip": Kind.SCALAR,
+        "logical_port": Kind.OPTIONAL,
+        "gateway_port": Kind.OPTIONAL,
+        "external_ids": Kind.MAP,
+    },
+    HA_GROUP: {"name": Kind.SCALAR, "ha_chassis": Kind.SET, "external_ids": Kind.MAP},
+    HA_CHASSIS: {"chassis_name": Kind.SCALAR, "priority": Kind.SCALAR, "external_ids": Kind.MAP},
+    PORT_GROUP: {
+        "name": Kind.SCALAR,
+        "ports": Kind.MEMBERS,
+        "acls": Kind.SET,
+        "external_ids": Kind.MAP,
+    },
+    ACL: {
+        "name": Kind.OPTIONAL,
+        "direction": Kind.SCALAR,
+        "priority": Kind.SCALAR,
+        "match": Kind.SCALAR,
+        "action": Kind.SCALAR,
+        "external_ids": Kind.MAP,
+    },
+}
+
+# Columns whose rows live only as long as something refers to them, and the table of
+# those rows. (table, column) -> table
+CHILDREN: Mapping[tuple[str, str], str] = {
+    (SWITCH, "ports"): PORT,
+    (ROUTER, "ports"): ROUTER_PORT,
+    (ROUTER, "static_routes"): ROUTE,
+    (ROUTER, "nat"): NAT,
+    (HA_GROUP, "ha_chassis"): HA_CHASSIS,
+    (PORT_GROUP, "acls"): ACL,
 }
 
 # Columns whose values are the uuids of other rows. (table, column)
-REFERENCES = frozenset({(SWITCH, "ports"), (PORT, "dhcpv4_options"), (PORT, "dhcpv6_options")})
+REFERENCES = frozenset(
+    {
+        *CHILDREN,
+        (PORT, "dhcpv4_options"),
+        (PORT, "dhcpv6_options"),
+        (ROUTER_PORT, "ha_chassis_group"),
+        (NAT, "gateway_port"),
+        (PORT_GROUP, "ports"),
+    }
+)
 
 # Columns that the proxy can do without: it asks for them only where the
 # server's schema has them. (table, column)
-OPTIONAL = frozenset({(PORT, "tag_request"), (PORT, "dynamic_addresses")})
+OPTIONAL = frozenset({(PORT, "tag_request"), (PORT, "dynamic_addresses"), (NAT, "gateway_port")})

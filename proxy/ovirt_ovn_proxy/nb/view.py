@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import keys
+from . import keys, schema
 from .addresses import Addressing, addressing
 from .replica import Replica
 from .rows import DhcpOptions, NbGlobal, Row, Switch, SwitchPort
@@ -36,6 +36,15 @@ class View:
     def row(self, table: str, uuid: str) -> Row | None:
         """Return any monitored row."""
         return self._replica.tables[table].get(uuid)
+
+    def children(self, row: Row, column: str) -> list[Row]:
+        """Return the rows that a row keeps alive by a column, ordered by uuid."""
+        table = self._replica.tables[schema.CHILDREN[row.table, column]]
+        return [table[uuid] for uuid in sorted(getattr(row, column)) if uuid in table]
+
+    def owner(self, row: Row) -> str | None:
+        """Return the uuid of the row that keeps this one alive."""
+        return self._replica.owners[row.table].get(row.uuid)
 
     # networks
 

@@ -83,8 +83,9 @@ class Draft:
         self._inserted: dict[str, Row] = {}
         self._updated: dict[str, Row] = {}
         self._deleted: dict[str, Delete] = {}
-        self._attached: dict[str, Attach] = {}
-        self._detached: dict[str, Detach] = {}
+        # By the row that has the set, and its member.
+        self._attached: dict[tuple[str, str], Attach] = {}
+        self._detached: dict[tuple[str, str], Detach] = {}
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
         self._counters_row: list[Insert] = []
@@ -107,11 +108,17 @@ class Draft:
             )
             self._new_dhcp.setdefault(owner, []).append(row.uuid)
 
-    def insert_port(self, switch: Switch, port: SwitchPort) -> None:
-        """Want a new port on a switch."""
-        self.insert(port)
-        is_new = switch.uuid in self._inserted
-        self._attached[port.uuid] = Attach(switch.uuid, port.uuid, is_new)
+    def insert_into(self, parent: Row, column: str, child: Row) -> None:
+        """Want a new row, in a column of the one that keeps it alive."""
+        self.insert(child)
+        self.attach(parent, column, child)
+
+    def attach(self, row: Row, column: str, member: Row) -> None:
+        """Want a reference to `member` in a set of `row`."""
+        key = (row.uuid, member.uuid)
+        if self._detached.pop(key, None) is None:
+            is_new = row.uuid in self._inserted
+            self._attached[key] = Attach(row.table, row.uuid, column, member.uuid, is_new)
 
     def update(self, new: Row) -> None:
         """Want a row of the view, or of this draft, to become `new`."""
@@ -123,10 +130,17 @@ class Draft:
         if self._inserted.pop(row.uuid, None) is None:
             self._deleted[row.uuid] = Delete(row.table, row.uuid)
 
-    def delete_port(self, port: SwitchPort) -> None:
-        """Want a port to go."""
-        self._updated.pop(port.uuid, None)
-        self._detached[port.uuid] = Detach(port.switch or "", port.uuid)
+    def delete_from(self, parent: Row, column: str, child: Row) -> None:
+        """Want a row to go that only a column of `parent` keeps alive."""
+        self._updated.pop(child.uuid, None)
+        self._inserted.pop(child.uuid, None)
+        self.detach(parent, column, child)
+
+    def detach(self, row: Row, column: str, member: Row) -> None:
+        """Want no reference to `member` in a set of `row`."""
+        key = (row.uuid, member.uuid)
+        if self._attached.pop(key, None) is None:
+            self._detached[key] = Detach(row.table, row.uuid, column, member.uuid)
 
     def rest_on(self, row: Row, *columns: str) -> None:
         """Hold the plan to what these columns say now."""
@@ -160,15 +174,29 @@ class Draft:
         row = self.view.network(network_id)
         return self.current(row) if row is not None else None
 
+    def children(self, parent: Row, column: str) -> list[Row]:
+        """Return the rows in a column that keeps them alive, as this draft wants them."""
+        old = self.view.row(parent.table, parent.uuid)
+        rows = self.view.children(old, column) if old is not None else []
+        kept = [self.current(row) for row in rows if (parent.uuid, row.uuid) not in self._detached]
+        return [*kept, *self._attached_to(parent, column)]
+
+    def _attached_to(self, parent: Row, column: str) -> list[Row]:
+        return [
+            self._inserted[step.member]
+            for step in self._attached.values()
+            if (step.uuid, step.column) == (parent.uuid, column) and step.member in self._inserted
+        ]
+
     def localnet(self, switch: Switch) -> SwitchPort | None:
         """Return the port that joins a network to its physical network."""
-        for attach in self._attached.values():
-            port = self._inserted[attach.port_uuid]
-            if attach.switch_uuid == switch.uuid and isinstance(port, SwitchPort):
-                if port.type == "localnet":
-                    return port
+        for port in self._attached_to(switch, "ports"):
+            if isinstance(port, SwitchPort) and port.type == "localnet":
+                return port
         row = self.view.localnet(switch)
-        return self.current(row) if row is not None and row.uuid not in self._detached else None
+        if row is None or (switch.uuid, row.uuid) in self._detached:
+            return None
+        return self.current(row)
 
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port as this draft wants it."""

@@ -151,7 +151,7 @@ def _plan_provider(draft: Draft, switch: Switch, values: Values, label: str) -> 
         return
     if physical is None:
         if localnet is not None:
-            draft.delete_port(localnet)
+            draft.delete_from(switch, "ports", localnet)
         return
     _check_unused(draft, switch, physical, tag)
     draft.advance(f"physical_{physical}")
@@ -160,8 +160,9 @@ def _plan_provider(draft: Draft, switch: Switch, values: Values, label: str) -> 
         draft.update(localnet.copy(options=options, tag=tag, tag_request=None))
         return
     uuid = draft.context.row_uuid(f"{label}/localnet")
-    draft.insert_port(
+    draft.insert_into(
         switch,
+        "ports",
         SwitchPort.new(
             uuid,
             name=uuid,

@@ -71,7 +71,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     port = with_addresses(port, mac, ips, security, pairs)
     port = _with_host(draft, port, values["binding:host_id"])
     port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
-    draft.insert_port(switch, port)
+    draft.insert_into(switch, "ports", port)
     draft.advance(switch.uuid)
     return _encode(draft, switch, port)
 
@@ -123,7 +123,7 @@ def delete(draft: Draft, port: SwitchPort) -> None:
         draft.delete(row)
     # A row of its own that somebody gives it meanwhile would stay.
     draft.rest_on(port, "dhcpv4_options", "dhcpv6_options")
-    draft.delete_port(port)
+    draft.delete_from(_network(draft, port.switch or ""), "ports", port)
 
 
 def _network(draft: Draft, network_id: str) -> Switch:

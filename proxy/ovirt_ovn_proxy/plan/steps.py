@@ -105,42 +105,56 @@ class Delete:
 
 @dataclass(frozen=True)
 class Attach:
-    """Put a port on a switch, which must exist: a mutation of no row succeeds silently.
+    """Put a row into a set of another one, which must exist: a mutation of no row succeeds.
 
-    `is_new`: the same plan inserts the switch.
+    `is_new`: the same plan inserts the row that has the set.
     """
 
-    switch_uuid: str
-    port_uuid: str
+    table: str
+    uuid: str
+    column: str
+    member: str
     is_new: bool = False
 
     def guards(self) -> Sequence[Operation]:
-        if self.is_new:
-            return ()
-        return (ops.wait_exists(schema.SWITCH, self.switch_uuid),)
+        return () if self.is_new else (ops.wait_exists(self.table, self.uuid),)
 
     def operations(self) -> Sequence[Operation]:
-        return (ops.add_to_set(schema.SWITCH, self.switch_uuid, "ports", [self.port_uuid]),)
+        return (ops.add_to_set(self.table, self.uuid, self.column, [self.member]),)
 
     def is_done(self, view: View) -> bool:
-        return view.row(schema.PORT, self.port_uuid) is not None
+        row = view.row(self.table, self.uuid)
+        return row is not None and self.member in getattr(row, self.column)
 
 
 @dataclass(frozen=True)
 class Detach:
-    """Take a port off its switch, which deletes it: nothing else refers to it."""
+    """Take a row out of a set of another one.
 
-    switch_uuid: str
-    port_uuid: str
+    A row that nothing else refers to (`schema.CHILDREN`) is deleted by that, and of
+    two deletions only one succeeds; of any other, only the reference goes.
+    """
+
+    table: str
+    uuid: str
+    column: str
+    member: str
+
+    @property
+    def _child_table(self) -> str | None:
+        return schema.CHILDREN.get((self.table, self.column))
 
     def guards(self) -> Sequence[Operation]:
-        return (ops.wait_exists(schema.PORT, self.port_uuid),)
+        return (ops.wait_exists(self._child_table, self.member),) if self._child_table else ()
 
     def operations(self) -> Sequence[Operation]:
-        return (ops.remove_from_set(schema.SWITCH, self.switch_uuid, "ports", [self.port_uuid]),)
+        return (ops.remove_from_set(self.table, self.uuid, self.column, [self.member]),)
 
     def is_done(self, view: View) -> bool:
-        return view.row(schema.PORT, self.port_uuid) is None
+        if self._child_table:
+            return view.row(self._child_table, self.member) is None
+        row = view.row(self.table, self.uuid)
+        return row is None or self.member not in getattr(row, self.column)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ovirt_ovn_proxy.config import Config
@@ -26,6 +26,7 @@ from ovirt_ovn_proxy.nb.rows import (
     Switch,
     SwitchPort,
 )
+from ovirt_ovn_proxy.nb.schema import CHILDREN
 from ovirt_ovn_proxy.nb.values import encode
 from ovirt_ovn_proxy.nb.view import View
 from ovirt_ovn_proxy.plan.draft import Context, Draft, Plan
@@ -183,20 +184,17 @@ def rows_after(rows: Sequence[Row], plan: Plan) -> list[Row]:
             found[step.table, step.uuid] = row.copy(**step.new)
         elif isinstance(step, Delete):
             del found[step.table, step.uuid]
-        elif isinstance(step, Attach):
-            switch = found["Logical_Switch", step.switch_uuid]
-            found["Logical_Switch", step.switch_uuid] = switch.copy(
-                ports=switch.ports | {step.port_uuid}  # type: ignore[attr-defined]
-            )
-        elif isinstance(step, Detach):
-            switch = found["Logical_Switch", step.switch_uuid]
-            found["Logical_Switch", step.switch_uuid] = switch.copy(
-                ports=switch.ports - {step.port_uuid}  # type: ignore[attr-defined]
-            )
-            del found["Logical_Switch_Port", step.port_uuid]
+        elif isinstance(step, (Attach, Detach)):
+            row = found[step.table, step.uuid]
+            members = getattr(row, step.column)
+            kind = type(members)
+            kept = {*members} - {step.member}
+            kept |= {step.member} if isinstance(step, Attach) else set()
+            found[step.table, step.uuid] = row.copy(**{step.column: kind(sorted(kept))})
         elif isinstance(step, Advance):
             _advance(found, step)
-    return _without_orphans(found.values())
+    # What was there before without an owner is the test's own simplification.
+    return _without_orphans(found.values(), {(row.table, row.uuid) for row in _orphans(rows)})
 
 
 def _advance(found: dict[tuple[str, str], Row], step: Advance) -> None:
@@ -209,11 +207,23 @@ def _advance(found: dict[tuple[str, str], Row], step: Advance) -> None:
     found["NB_Global", step.uuid] = row.copy(external_ids=counters)
 
 
-def _without_orphans(rows: Any) -> list[Row]:
-    """Leave out ports of no switch: the server collects them."""
+def _without_orphans(rows: Iterable[Row], allowed: set[tuple[str, str]]) -> list[Row]:
+    """Leave out rows that nothing keeps alive any more: the server collects them."""
     kept = list(rows)
-    members = {uuid for row in kept if isinstance(row, Switch) for uuid in row.ports}
-    return [row for row in kept if not isinstance(row, SwitchPort) or row.uuid in members]
+    gone = {(row.table, row.uuid) for row in _orphans(kept)} - allowed
+    return [row for row in kept if (row.table, row.uuid) not in gone]
+
+
+def _orphans(rows: Sequence[Row]) -> list[Row]:
+    members = {
+        (child, uuid)
+        for (table, column), child in CHILDREN.items()
+        for row in rows
+        if row.table == table
+        for uuid in getattr(row, column)
+    }
+    children = set(CHILDREN.values())
+    return [row for row in rows if row.table in children and (row.table, row.uuid) not in members]
 
 
 # --- requests ---

@@ -17,6 +17,7 @@ import pytest
 import ovirt_ovn_proxy
 from certificates import make_certificate
 from ovirt_ovn_proxy import config as configuration
+from ovirt_ovn_proxy.checks import Finding
 from ovirt_ovn_proxy.cli import VERSION, main, set_up_logging
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import BadRequest
@@ -96,9 +97,10 @@ def compose(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             calls.append(("serve", config))
             return 0
 
-        def check_online(self, config: Config) -> list[str]:
-            calls.append(("check_online", config))
-            return ["no leader"] if config.neutron_port == 1 else []
+        def check_online(self, config: Config, plugin: object) -> list[Finding]:
+            calls.append(("check_online", config, plugin))
+            warning = Finding(False, "open to all")
+            return [Finding(True, "no leader"), warning] if config.neutron_port == 1 else [warning]
 
         def explain(self, config: Config, method: str, path: str, body: str | None) -> str:
             calls.append(("explain", config, method, path, body))
@@ -158,7 +160,7 @@ def test_check_config_looks_at_the_tls_files(
 
     assert main(["check-config"]) == 0
     where = f"ovirt-provider-ovn: [SSL] ssl-cert-file {site}/own.pem"
-    assert f"{where}: expires soon, 1 days left, until " in capsys.readouterr().err
+    assert "warning: [SSL] ssl-cert-file " in capsys.readouterr().err
     (site / "own.pem").write_text("")
     assert main(["check-config"]) == 1
     assert f"{where}: holds no PEM certificate\n" in capsys.readouterr().err
@@ -176,9 +178,10 @@ def test_check_config_prints_warnings(site: Path, capsys: pytest.CaptureFixture[
 def test_check_config_online(
     site: Path, compose: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Asked for, the Northbound is tried too, and what it lacks fails the check."""
+    """Asked for, what the service needs is tried too; errors fail the check, warnings do not."""
     assert main(["check-config", "--online"]) == 0
     assert [call[0] for call in compose] == ["check_online"]
+    assert "ovirt-provider-ovn: warning: open to all\n" in capsys.readouterr().err
 
     with (site / "main.conf").open("a") as main_file:
         main_file.write("[PROVIDER]\nneutron-port=1\n")

@@ -70,17 +70,17 @@ ALL = {KEY: "7", "other": "x"}
             [ops.delete(schema.SWITCH, NET)],
         ),
         (
-            Attach(NET, PORT),
+            Attach("Logical_Switch", NET, "ports", PORT),
             [ops.wait_exists(schema.SWITCH, NET)],
             [ops.add_to_set(schema.SWITCH, NET, "ports", [PORT])],
         ),
         (
-            Attach(NET, PORT, is_new=True),
+            Attach("Logical_Switch", NET, "ports", PORT, is_new=True),
             [],
             [ops.add_to_set(schema.SWITCH, NET, "ports", [PORT])],
         ),
         (
-            Detach(NET, PORT),
+            Detach("Logical_Switch", NET, "ports", PORT),
             [ops.wait_exists(schema.PORT, PORT)],
             [ops.remove_from_set(schema.SWITCH, NET, "ports", [PORT])],
         ),
@@ -126,8 +126,8 @@ def test_step(step: Step, guards: Sequence[Operation], operations: Sequence[Oper
     ("step", "before", "after"),
     [
         (Insert(schema.PORT, PORT, {"name": PORT}), EMPTY, FULL),
-        (Attach(NET, PORT), EMPTY, FULL),
-        (Detach(NET, PORT), FULL, EMPTY),
+        (Attach("Logical_Switch", NET, "ports", PORT), EMPTY, FULL),
+        (Detach("Logical_Switch", NET, "ports", PORT), FULL, EMPTY),
         (Delete(schema.SWITCH, NET), EMPTY, (nb_global(),)),
         (
             Update(schema.SWITCH, NET, {"name": "ovirt"}, {"name": "new"}),
@@ -166,7 +166,7 @@ def test_guards_once_and_first() -> None:
     row = a_network(PORT)
     draft = draft_of(counted(NET), row, a_port())
     for number in (1, 2):
-        draft.insert_port(row, a_port(uuid=row_uuid(str(number))))
+        draft.insert_into(row, "ports", a_port(uuid=row_uuid(str(number))))
     draft.advance(NET)
     draft.advance(NET)
     draft.rest_on(row, "name")
@@ -301,8 +301,8 @@ def test_rows_after() -> None:
             Advance(NET, NB, {KEY: "7"}),
             Insert(schema.PORT, PORT2, {"name": PORT2}),
             Update(schema.SWITCH, NET, {}, {"name": "new"}),
-            Attach(NET, PORT2),
-            Detach(NET, PORT),
+            Attach("Logical_Switch", NET, "ports", PORT2),
+            Detach("Logical_Switch", NET, "ports", PORT),
         ),
         None,
     )
