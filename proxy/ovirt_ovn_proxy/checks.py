@@ -22,13 +22,17 @@ _LOOPBACK = ("127.", "[::1]")
 
 
 class Finding(NamedTuple):
-    """Something to mend: an error keeps the service from working, else it is a warning."""
+    """Something to mend: an error keeps the service from working, else it is a warning.
+
+    `is_note`: nothing is to be mended, but good to know.
+    """
 
     is_error: bool
     text: str
+    is_note: bool = False
 
     def __str__(self) -> str:
-        return self.text if self.is_error else f"warning: {self.text}"
+        return self.text if self.is_error or self.is_note else f"warning: {self.text}"
 
 
 @runtime_checkable

@@ -121,7 +121,7 @@ class Config:
     )
     max_connections: int = _option(
         "PROVIDER", "max-connections", 256, parse.integer(1, 65536),
-        "connections of clients served at the same time, by each of the two ports",
+        "connections of clients served at the same time, by both ports together",
     )
     openstack_region: str = _option(
         "PROVIDER", "openstack-region", "RegionOne", parse.name,
@@ -162,7 +162,7 @@ class Config:
     )
     ssl_cert_file: str = _option(
         "SSL", "ssl-cert-file", f"{_PKI}/certs/ovirt-provider-ovn.cer", parse.text,
-        "PEM certificate of that key; empty = none",
+        "PEM certificate of that key, alone or before those above it; empty = none",
     )
     ssl_cacert_file: str = _option(
         "SSL", "ssl-cacert-file", f"{_PKI}/ca.pem", parse.text,

@@ -24,6 +24,7 @@ from .errors import MethodNotAllowed, NotFound
 from .routes import fits, split_path
 from .wire import identity_v2, identity_v3
 from .wire.identity import Grant, Login, TokenLogin
+from .wsgi import USER
 
 # What clients are told of a token whose end nobody knows: a date they can parse.
 _NO_KNOWN_END = timedelta(days=3650)
@@ -98,13 +99,13 @@ class IdentityApi:
     # --- tokens ---------------------------------------------------------------
 
     def _create_v2_token(self, request: Request) -> Response:
-        token = self._log_in(identity_v2.decode_login(request.body))
+        token = self._log_in(request, identity_v2.decode_login(request.body))
         return _json(identity_v2.encode_access(self._config, self._grant(token)))
 
     def _create_v3_token(self, request: Request) -> Response:
         login = identity_v3.decode_login(request.body)
         method = "token" if isinstance(login, TokenLogin) else "password"
-        return self._tell_token(request, self._log_in(login), method, 201)
+        return self._tell_token(request, self._log_in(request, login), method, 201)
 
     def _show_token(self, request: Request) -> Response:
         # How it was got is not known any more.
@@ -123,10 +124,14 @@ class IdentityApi:
         response.headers["X-Subject-Token"] = token.id
         return response
 
-    def _log_in(self, login: Login) -> Token:
+    def _log_in(self, request: Request, login: Login) -> Token:
         if isinstance(login, TokenLogin):
-            return Token(login.token, None, authorize(self._plugin, login.token).user)
-        return self._plugin.create_token(login.user, login.password)
+            token = Token(login.token, None, authorize(self._plugin, login.token).user)
+        else:
+            request.environ[USER] = login.user
+            token = self._plugin.create_token(login.user, login.password)
+        request.environ[USER] = token.user
+        return token
 
     def _subject(self, request: Request) -> Token:
         """Return the token that somebody with a token asks about."""
@@ -144,7 +149,8 @@ class IdentityApi:
         return Grant(token.id, token.user, issued_at=now, expires_at=token.expires or now + life)
 
     def _authorize(self, request: Request) -> None:
-        authorize(self._plugin, request.headers.get("X-Auth-Token"))
+        identity = authorize(self._plugin, request.headers.get("X-Auth-Token"))
+        request.environ[USER] = identity.user
 
     # --- what there is to look at, for who has a token ------------------------
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from certificates import make_certificate
 from daemon.engine_sso import EngineSso, engine_sso
 from daemon.ovsdb import OvsdbServer, northd, ovsdb_server, short_folder
 from daemon.proxy import Api, running_api
-from daemon.test_connection_tls import make_certificate
 
 
 @pytest.fixture

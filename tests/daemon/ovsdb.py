@@ -107,6 +107,11 @@ class Daemon:
         assert self._process.poll() is None, self.log.read_text()
         return True
 
+    def wait(self, timeout_s: float) -> int:
+        """Wait for its end; return the exit status. Raises subprocess.TimeoutExpired."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
     def signal(self, number: int) -> None:
         """Send a signal to this process only."""
         assert self._process is not None

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import ssl
 import sys
-from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -37,10 +39,17 @@ class Answer(NamedTuple):
 def http(
     method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    """Send a request over a connection of its own, `body` as JSON unless it is bytes."""
+    """Send a request over a connection of its own, `body` as JSON unless it is bytes.
+
+    Whoever serves https: is believed.
+    """
     parts = urlsplit(url)
     content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     connection = HTTPConnection(parts.netloc, timeout=10)
+    if parts.scheme == "https":
+        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(parts.netloc, timeout=10, context=anybody)
     with contextlib.closing(connection):
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection.request(method, target, content, dict(headers or {}))
@@ -112,15 +121,25 @@ def running_api(nb: OvsdbServer, **settings: Any) -> Iterator[Api]:
 class ProxyProcess(Daemon):
     """The whole service as a child process on two loopback ports.
 
-    It lets everybody in; with a `secret`, who has that as the password.
+    It lets everybody in; with a `secret`, who has that as the password. `extra` are further
+    lines of its file, whose last section is [AUTH]; `scheme` is what they make the ports
+    speak. Files in `folder`/conf.d are read too. `arguments` follow `serve`.
     """
 
     def __init__(
-        self, folder: Path, remote: str, name: str = "proxy", extra: str = "", secret: str = ""
+        self,
+        folder: Path,
+        remote: str,
+        name: str = "proxy",
+        extra: str = "",
+        secret: str = "",
+        *,
+        scheme: str = "http",
+        arguments: Sequence[str] = (),
     ) -> None:
         self.networking_port, self.identity_port = free_port(), free_port()
-        self.networking_url = f"http://127.0.0.1:{self.networking_port}"
-        self.identity_url = f"http://127.0.0.1:{self.identity_port}"
+        self.networking_url = f"{scheme}://127.0.0.1:{self.networking_port}"
+        self.identity_url = f"{scheme}://127.0.0.1:{self.identity_port}"
         self._secret = secret
         plugin = f"MagicTokenPlugin\nmagic-token={secret}" if secret else "NoAuthPlugin"
         file = folder / f"{name}.conf"
@@ -136,7 +155,7 @@ class ProxyProcess(Daemon):
             f"import sys; sys.path.insert(0, {str(SOURCES)!r}); "
             "from ovirt_ovn_proxy.cli import main; sys.exit(main())"
         )
-        command = [sys.executable, "-c", launch, "serve", "--config-file", str(file)]
+        command = [sys.executable, "-c", launch, "serve", "--config-file", str(file), *arguments]
         super().__init__(folder, name, command, None)
 
     def log_in(self) -> str:
@@ -156,6 +175,18 @@ class ProxyProcess(Daemon):
             return False
 
         wait_until(answers, what=f"{self.name} answers")
+
+    def wait_listening(self) -> None:
+        """Wait until both ports take connections, which is before lists are answered."""
+
+        def listens() -> bool:
+            for port in (self.networking_port, self.identity_port):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) != 0:
+                        return False
+            return True
+
+        wait_until(listens, what=f"{self.name} listens")
 
 
 @contextlib.contextmanager

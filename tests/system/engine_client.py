@@ -98,7 +98,8 @@ class EngineClient:
             changes["security_groups"] = None
         if changes:
             call("PUT", f"/ports/{port['id']}", {"port": changes})
-        return port
+        found: Mapping[str, Any] = port
+        return found
 
     def deallocate(self, vnic_id: str) -> None:
         """Remove a vNIC."""

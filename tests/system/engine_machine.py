@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from certificates import make_certificate
 from daemon.ovsdb import NB_SCHEMA, SB_SCHEMA, Daemon, short_folder, wait_until
-from daemon.test_connection_tls import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 FQDN = "engine.example.com"
@@ -105,7 +105,7 @@ def _make_certificates(machine: EngineMachine) -> None:
     machine.write(PKI / "ca.pem", (folder / "ca.pem").read_text(), "0644")
     machine.write(PKI / "apache-ca.pem", (folder / "ca.pem").read_text(), "0644")
     for name in ("apache", "ovirt-provider-ovn", "ovn-ndb"):
-        make_certificate(folder, name, "ca", f"DNS:{FQDN},IP:127.0.0.1")
+        make_certificate(folder, name, "ca", names=f"DNS:{FQDN},IP:127.0.0.1")
         machine.write(PKI / f"certs/{name}.cer", (folder / f"{name}.pem").read_text(), "0644")
         machine.write(PKI / f"keys/{name}.key.nopass", (folder / f"{name}.key").read_text())
 

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def machine() -> Iterator[EngineMachine]:
             yield machine
 
 
-def engine(machine: EngineMachine, *lines: str, password: str = PASSWORD) -> object:
+def engine(machine: EngineMachine, *lines: str, password: str = PASSWORD) -> Any:
     """Run some lines as the engine, with `engine` its client; returns what `result` is then."""
     urls = f"'https://{FQDN}:9696', 'https://{FQDN}:35357/v2.0/'"
     program = [
@@ -75,8 +76,7 @@ def engine(machine: EngineMachine, *lines: str, password: str = PASSWORD) -> obj
     ]
     path = f"PYTHONPATH={ROOT / 'tests'}"
     output = machine.run("env", path, sys.executable, "-", stdin="\n".join(program))
-    result: object = json.loads(output)
-    return result
+    return json.loads(output)
 
 
 def is_in_sync(machine: EngineMachine) -> bool:
@@ -95,7 +95,7 @@ def _in_sync(machine: EngineMachine) -> None:
 
 def test_add_provider(machine: EngineMachine) -> None:
     """The dialog reads the authority from the handshake, and its test succeeds."""
-    chain_end, answer = engine(  # type: ignore[misc]
+    chain_end, answer = engine(
         machine, "result = [engine.last_certificate_of_chain(), engine.test()]"
     )
 
@@ -137,7 +137,7 @@ def test_life_of_a_network(machine: EngineMachine) -> None:
         "result = [seen, subnets, first, again, moved, refused, left]",
     )
 
-    seen, subnets, first, again, moved, refused, left = result  # type: ignore[misc]
+    seen, subnets, first, again, moved, refused, left = result
     assert ["red"] == [network["name"] for network in seen]
     assert [True] == [network["port_security_enabled"] for network in seen]
     assert ["10.0.0.0/24"] == [subnet["cidr"] for subnet in subnets]
@@ -147,15 +147,16 @@ def test_life_of_a_network(machine: EngineMachine) -> None:
 
 
 def test_check_config(machine: EngineMachine) -> None:
-    """The administrator is told that all is well, but for who else could reach Northbound."""
+    """The administrator is told how long the certificate lasts, and who reaches Northbound."""
     path = f"PYTHONPATH={ROOT / 'proxy'}"
     command = ["env", path, sys.executable, "-m", "ovirt_ovn_proxy", "check-config", "--online"]
 
     output = machine.run("sh", "-c", 'exec "$@" 2>&1', "sh", *command)
 
     found = [line for line in output.splitlines() if line.startswith("ovirt-provider-ovn: ")]
-    assert 1 == len(found), found
-    assert "warning: Northbound listens on pssl:6641:[::]" in found[0]
+    assert 2 == len(found), found
+    assert "ovirt-provider-ovn.cer: 1 days left" in found[0]
+    assert "warning: Northbound listens on pssl:6641:[::]" in found[1]
     assert SECRET not in output
 
 

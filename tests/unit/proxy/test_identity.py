@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -26,7 +27,8 @@ from ovirt_ovn_proxy.errors import (
     Unavailable,
 )
 from ovirt_ovn_proxy.identity import IdentityApi
-from unit.proxy.identities import CONFIG, NOW, call
+from ovirt_ovn_proxy.wsgi import Application
+from unit.proxy.identities import CONFIG, NOW, OneUser, call
 
 TENANT = {"id": "0" * 31 + "1", "name": "tenant", "description": "tenant", "enabled": True}
 V3 = {
@@ -266,3 +268,28 @@ def test_any_body_has_an_answer(path: str, body: bytes) -> None:
         status = error.status
 
     assert status in (200, 201, 400, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "user"),
+    [
+        ("POST", "/v2.0/tokens", password(), "admin@internal"),
+        ("POST", "/v2.0/tokens", password(user="eve", secret="?"), "eve"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "t1"}}}, "admin@internal"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "?"}}}, "-"),
+        ("GET", "/v2.0/tenants", None, "admin@internal"),
+        ("GET", "/v3/auth/tokens", None, "admin@internal"),
+        ("GET", "/v2.0", None, "-"),
+    ],
+)
+def test_the_log_names_the_user(
+    caplog: pytest.LogCaptureFixture, method: str, path: str, body: object, user: str
+) -> None:
+    """The line of a request says who wants to log in, or whose token was shown."""
+    caplog.set_level(logging.INFO)
+    request = Request.blank(
+        path, method=method, headers={"X-Auth-Token": "t1"}, body=json.dumps(body).encode()
+    )
+    request.get_response(Application(IdentityApi(CONFIG, OneUser(), lambda: NOW)))
+
+    assert re.search(f" 0 ops {user}( |$)", caplog.messages[-1])
