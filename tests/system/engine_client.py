@@ -73,7 +73,7 @@ class EngineClient:
         subnets = self._operation()("GET", "/subnets")["subnets"]
         return [subnet for subnet in subnets if subnet["network_id"] == network_id]
 
-    def allocate(self, vnic_id: str, network_id: str, mac: str, host: str) -> Mapping[str, Any]:
+    def allocate(self, vnic_id: str, network_id: str, mac: str, host: str) -> Any:
         """What starts each VM: find the vNIC's port or create it; returns the port."""
         call = self._operation()
         port = self._port_of(call, vnic_id)
@@ -89,8 +89,7 @@ class EngineClient:
                 "admin_state_up": True,
                 "binding:host_id": host,
             }
-            created: Mapping[str, Any] = call("POST", "/ports", {"port": port})["port"]
-            return created
+            return call("POST", "/ports", {"port": port})["port"]
         changes: dict[str, Any] = {}
         if port.get("binding:host_id") != host:
             changes = {"binding:host_id": host, "mac_address": mac}
