@@ -275,6 +275,9 @@ class Connection:
         try:
             self._sock.sendall(data)
         except OSError as error:
+            with self._lock:
+                # At once: to a client that reads again now, what it gets must not pass for all.
+                self._sock.close()
             raise _Gone(str(error)) from error
 
     def _send_answer(self, data: ReadableBuffer) -> None:
