@@ -47,6 +47,11 @@ class Resource:
     queues: Callable[[View, str | None, Sequence[Values]], Iterable[str]]
 
     @property
+    def path(self) -> str:
+        """The collection in a path: with dashes, where the keys of bodies have underscores."""
+        return self.table.collection.replace("_", "-")
+
+    @property
     def not_found(self) -> str:
         """The type of the error for an id that does not exist."""
         return f"{self.title}NotFound"
@@ -163,6 +168,7 @@ PORTS = Resource(
     queues=_port_queues,
 )
 
+# By their paths.
 RESOURCES: Mapping[str, Resource] = {
-    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS)
+    resource.path: resource for resource in (NETWORKS, SUBNETS, PORTS)
 }

@@ -242,8 +242,8 @@ def row_uuid(label: str) -> str:
 def post(collection: str, *objects: Any, **options: Any) -> Callable[[View], Plan]:
     """Return the planner of a POST, a bulk one for several objects."""
     resource = RESOURCES[collection]
-    name = resource.table.name
-    root = {name: objects[0]} if len(objects) == 1 else {collection: list(objects)}
+    table = resource.table
+    root = {table.name: objects[0]} if len(objects) == 1 else {table.collection: list(objects)}
     route = Route("create", resource, ())
     return make_writer(route, resource, json.dumps(root).encode(), context(**options)).make_plan
 
@@ -301,7 +301,8 @@ def assert_answered(plan: Plan, rows: Sequence[Row], collection: str, **kwargs: 
     after = rows_after(rows, plan)
     body = plan.answer
     resource = RESOURCES[collection]
-    objects = body[collection] if collection in body else [body[resource.table.name]]
+    table = resource.table
+    objects = body[table.collection] if table.collection in body else [body[table.name]]
     for one in objects:
         assert encoded(collection, one["id"], after, **kwargs) == one
     assert plan.is_done(view_of(*after))
