@@ -10,6 +10,7 @@ client gets into it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..nb import keys
@@ -134,11 +135,20 @@ def _match(
         yield f"ip.proto == {number}"
 
 
-def base_acls(group: PortGroup) -> list[Acl]:
-    """Return what keeps all IP traffic from ports but what `_ESSENTIALS` lists, without UUIDs."""
+def identity(acl: Acl) -> tuple[str, int, str, str]:
+    """Return what an ACL does, whoever wrote it."""
+    return acl.direction, acl.priority, acl.match, acl.action
+
+
+@lru_cache(maxsize=1)
+def base_acls(group_name: str) -> Mapping[tuple[str, int, str, str], Acl]:
+    """Return what keeps all IP traffic from ports but what `_ESSENTIALS` lists.
+
+    By their identities, and without UUIDs: asked for at each new port.
+    """
     acls = []
     for side, essentials in _ESSENTIALS.items():
-        port = f"{side.port} == @{group.name}"
+        port = f"{side.port} == @{group_name}"
         for priority, action, match in (
             (DROP_PRIORITY, "drop", "ip"),
             (ALLOW_PRIORITY, "allow", f"({' || '.join(essentials)})"),
@@ -150,7 +160,7 @@ def base_acls(group: PortGroup) -> list[Acl]:
                     priority=priority,
                     match=f"{port} && {match}",
                     action=action,
-                    external_ids={keys.RULE_GROUP: group.name},
+                    external_ids={keys.RULE_GROUP: group_name},
                 )
             )
-    return acls
+    return {identity(acl): acl for acl in acls}

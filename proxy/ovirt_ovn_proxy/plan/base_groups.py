@@ -12,7 +12,7 @@ from ..errors import Conflict
 from ..nb import keys
 from ..nb.rows import Acl, PortGroup
 from ..nb.view import is_ours
-from .acl import base_acls
+from .acl import base_acls, identity
 from .common import created
 from .draft import Draft
 from .security_group_rule import add_egress_rules, add_inner_rules
@@ -46,9 +46,9 @@ def ensure_drop(draft: Draft) -> PortGroup:
     elif group.name in draft.ready_groups:
         return group
     draft.ready_groups.add(group.name)
-    found = {_identity(acl) for acl in draft.children(group, "acls") if isinstance(acl, Acl)}
-    for number, acl in enumerate(base_acls(group)):
-        if _identity(acl) not in found:
+    found = {identity(acl) for acl in draft.children(group, "acls") if isinstance(acl, Acl)}
+    for number, (what, acl) in enumerate(base_acls(group.name).items()):
+        if what not in found:
             uuid = draft.context.row_uuid(f"{group.name}/{number}")
             # Nobody else may add it meanwhile.
             draft.rest_on(group, "acls")
@@ -74,7 +74,3 @@ def _insert(draft: Draft, name: str) -> PortGroup:
     )
     draft.insert(group)
     return group
-
-
-def _identity(acl: Acl) -> tuple[str, int, str, str]:
-    return acl.direction, acl.priority, acl.match, acl.action

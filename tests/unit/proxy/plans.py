@@ -173,7 +173,8 @@ def base_groups(*members: str) -> tuple[Row, ...]:
     """Return the default group, without rules, and the one that drops; with these ports in both."""
     drop = PortGroup.new(DROP, name="DropAll", ports=set(members))
     acls = [
-        Acl.new(row_id(100 + number), **acl.columns()) for number, acl in enumerate(base_acls(drop))
+        Acl.new(row_id(100 + number), **acl.columns())
+        for number, acl in enumerate(base_acls("DropAll").values())
     ]
     ours = {**CREATED, keys.GROUP_NAME: "DropAll"}
     return (

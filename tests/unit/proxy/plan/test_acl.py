@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ovirt_ovn_proxy.errors import ApiError
 from ovirt_ovn_proxy.nb import keys
-from ovirt_ovn_proxy.nb.rows import Acl, PortGroup
+from ovirt_ovn_proxy.nb.rows import Acl
 from ovirt_ovn_proxy.plan.acl import base_acls, rule_acl
 from ovirt_ovn_proxy.wire.security_group_rule import PROTOCOLS, SECURITY_GROUP_RULE
 from unit.proxy.plans import GROUP, GROUP2, RULE, a_group
@@ -143,7 +143,7 @@ def test_no_text_of_a_client_is_in_a_match(values: dict[str, Any]) -> None:
 
 def test_base_acls() -> None:
     """Everything is dropped below what rules allow, but DHCP, neighbours, routers and groups."""
-    acls = {(acl.direction, acl.action): acl for acl in base_acls(PortGroup.new("", name="D"))}
+    acls = {(acl.direction, acl.action): acl for acl in base_acls("D").values()}
     allowed = (
         "{} == @D && ((ip4 && udp.src == {} && udp.dst == {}) || "
         "(ip6 && udp.src == {} && udp.dst == {}) || {} || nd || mldv1 || mldv2)"
