@@ -75,8 +75,10 @@ def groups_of_port(row: SwitchPort, lookup: Lookup) -> list[str]:
 
 def encode_security_group(row: PortGroup, lookup: Lookup, config: Config) -> dict[str, Any]:
     """Return a security group with its rules, oldest first, as JSON values."""
-    rules = [encode_rule(rule, row, lookup, config) for rule in lookup.rules_of(row)]
-    rules.sort(key=lambda rule: (rule["created_at"] or "", rule["id"]))
+    rules = sorted(
+        lookup.rules_of(row),
+        key=lambda rule: (rule.external_ids.get(keys.CREATED_AT, ""), rule.uuid),
+    )
     project = project_of(row, config)
     return {
         "id": row.uuid,
@@ -85,5 +87,5 @@ def encode_security_group(row: PortGroup, lookup: Lookup, config: Config) -> dic
         "project_id": project,
         "stateful": is_stateful(row),
         "shared": False,
-        "security_group_rules": rules,
+        "security_group_rules": [encode_rule(rule, row, lookup, config) for rule in rules],
     }
