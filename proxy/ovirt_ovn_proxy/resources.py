@@ -13,13 +13,15 @@ from typing import Any
 
 from .config import Config
 from .nb import keys
-from .nb.rows import DhcpOptions, Switch, SwitchPort
+from .nb.rows import Acl, DhcpOptions, PortGroup, Switch, SwitchPort
 from .nb.view import View
-from .plan import network, port, subnet
+from .plan import network, port, security_group, security_group_rule, subnet
 from .plan.draft import Draft
 from .wire.attributes import AttributeTable, Values
 from .wire.network import NETWORK, encode_network
 from .wire.port import PORT, encode_port
+from .wire.security_group import SECURITY_GROUP, encode_security_group, groups_of_port
+from .wire.security_group_rule import SECURITY_GROUP_RULE, encode_rule
 from .wire.subnet import SUBNET, encode_subnet, ranges_of
 
 JsonObject = dict[str, Any]
@@ -45,6 +47,11 @@ class Resource:
     update: Callable[[Draft, Any, Values], JsonObject]
     delete: Callable[[Draft, Any], None]
     queues: Callable[[View, str | None, Sequence[Values]], Iterable[str]]
+
+    @property
+    def path(self) -> str:
+        """The collection in a path: with dashes, where the keys of bodies have underscores."""
+        return self.table.collection.replace("_", "-")
 
     @property
     def not_found(self) -> str:
@@ -106,7 +113,8 @@ def _encode_port(
 ) -> JsonObject:
     network_id = row.switch or ""
     ranges = ranges_of(view.subnets_of(network_id))
-    return encode_port(row, network_id, view.addressing(row), ranges, config, in_list)
+    groups = groups_of_port(row, view)
+    return encode_port(row, network_id, view.addressing(row), ranges, groups, config, in_list)
 
 
 def _port_queues(view: View, port_id: str | None, values: Sequence[Values]) -> Iterable[str]:
@@ -114,6 +122,49 @@ def _port_queues(view: View, port_id: str | None, values: Sequence[Values]) -> I
         return [value["network_id"] for value in values]
     row = view.port(port_id)
     return [row.switch] if row is not None and row.switch else []
+
+
+def _group_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[PortGroup]:
+    if "id" in equals:
+        return filter(None, map(view.security_group, set(equals["id"])))
+    return view.security_groups()
+
+
+def _encode_group(
+    row: PortGroup, view: View, config: Config, _is_engine: bool, _in_list: bool
+) -> JsonObject:
+    return encode_security_group(row, view, config)
+
+
+def _group_queues(_view: View, group_id: str | None, _values: Sequence[Values]) -> Iterable[str]:
+    return [group_id, security_group_rule.REMOTE_GROUPS] if group_id else []
+
+
+def _rule_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[Acl]:
+    if "id" in equals:
+        return filter(None, map(view.rule, set(equals["id"])))
+    if "security_group_id" in equals:
+        groups = filter(None, map(view.security_group, set(equals["security_group_id"])))
+        return (rule for group in groups for rule in view.rules_of(group))
+    return view.rules()
+
+
+def _encode_rule(
+    row: Acl, view: View, config: Config, _is_engine: bool, _in_list: bool
+) -> JsonObject | None:
+    group = view.group_of(row)
+    return encode_rule(row, group, view, config) if group is not None else None
+
+
+def _rule_queues(view: View, rule_id: str | None, values: Sequence[Values]) -> Iterable[str]:
+    if rule_id is not None:
+        row = view.rule(rule_id)
+        group = view.group_of(row) if row is not None else None
+        return [group.uuid] if group is not None else []
+    names = {value["security_group_id"] for value in values}
+    if any(value["remote_group_id"] for value in values):
+        names.add(security_group_rule.REMOTE_GROUPS)
+    return names
 
 
 def _uuid(row: Any) -> str:
@@ -163,6 +214,33 @@ PORTS = Resource(
     queues=_port_queues,
 )
 
+SECURITY_GROUPS = Resource(
+    table=SECURITY_GROUP,
+    title="SecurityGroup",
+    find=View.security_group,
+    candidates=_group_candidates,
+    identify=_uuid,
+    encode=_encode_group,
+    create=security_group.create,
+    update=security_group.update,
+    delete=security_group.delete,
+    queues=_group_queues,
+)
+SECURITY_GROUP_RULES = Resource(
+    table=SECURITY_GROUP_RULE,
+    title="SecurityGroupRule",
+    find=View.rule,
+    candidates=_rule_candidates,
+    identify=_uuid,
+    encode=_encode_rule,
+    create=security_group_rule.create,
+    update=security_group_rule.update,
+    delete=security_group_rule.delete,
+    queues=_rule_queues,
+)
+
+# By their paths.
 RESOURCES: Mapping[str, Resource] = {
-    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS)
+    resource.path: resource
+    for resource in (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
 }

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from daemon.ovsdb import ovsdb_server
-from daemon.proxy import Api, running_api
+from daemon.proxy import Api, path_of, running_api
 from daemon.wire_tap import WireTap
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
@@ -27,6 +27,7 @@ from ovirt_ovn_proxy.nb.addresses import ip_number
 from ovirt_ovn_proxy.nb.rows import DhcpOptions
 from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.server import Limits, Listener, Server
+from ovirt_ovn_proxy.wire.security_group_rule import PROTOCOLS, rule_key
 from ovirt_ovn_proxy.wire.subnet import Range, range_of
 
 pytestmark = pytest.mark.daemon
@@ -67,11 +68,25 @@ class Service:
             "subnet", network_id=self.network, cidr="10.0.0.0/24", ip_version=4
         )["id"]
         self.port = api.create("port", network_id=self.network)["id"]
+        self.group = api.create("security_group")["id"]
+        of_group = {"security_group_id": self.group, "direction": "ingress"}
+        self.rule = api.create("security_group_rule", **of_group)["id"]
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The ids of the objects that were there first, by collection."""
+        return {
+            "networks": self.network,
+            "subnets": self.subnet,
+            "ports": self.port,
+            "security-groups": self.group,
+            "security-group-rules": self.rule,
+        }
 
     @property
     def ids(self) -> list[str]:
         """The ids of the objects that were there first."""
-        return [self.network, self.subnet, self.port]
+        return list(self.own.values())
 
     def send(self, request: bytes, is_identity: bool = False) -> Reply:
         """Send the bytes of a request; return what comes back until the end."""
@@ -113,9 +128,15 @@ class Service:
     def check_alive(self) -> None:
         """The lists are answered, the objects are there, and the session was never broken."""
         for collection in RESOURCES:
-            assert self.api.get(collection)[collection] is not None
+            assert _listed(self.api, collection) is not None
         assert self.network in {row["id"] for row in self.api.get("networks")["networks"]}
         assert 1 == self.tap.sessions
+
+
+def _listed(api: Api, path: str) -> list[Any]:
+    """Return all objects of a collection, in the order of ids."""
+    rows = api.get(path)[RESOURCES[path].table.collection]
+    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 @contextlib.contextmanager
@@ -269,6 +290,16 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "provider:network_type": st.sampled_from(["vlan", "flat", "geneve", "vxlan"]),
         "provider:physical_network": st.sampled_from(["physnet", "other", ""]),
         "provider:segmentation_id": st.sampled_from([0, 1, 4094, 4095, "7"]),
+        "security_groups": st.lists(some_id, max_size=3),
+        "security_group_id": some_id,
+        "remote_group_id": some_id,
+        "direction": st.sampled_from(["ingress", "egress"]),
+        "ethertype": st.sampled_from(["IPv4", "ipv6", "IPv5"]),
+        "protocol": st.sampled_from([*PROTOCOLS, "any", "ICMP", 0, 6, "17", 255, 256, "1 || ip"]),
+        "port_range_min": st.sampled_from([0, 1, 8, 80, "443", 65535, 65536, "80 || 1"]),
+        "port_range_max": st.sampled_from([0, 1, 8, 80, "443", 65535, 65536]),
+        "remote_ip_prefix": st.one_of(_ADDRESS, _CIDR),
+        "stateful": st.booleans(),
     }
 
 
@@ -279,12 +310,16 @@ def _objects(service: Service, resource: str, is_put: bool) -> SearchStrategy[di
     usual = [name for name, attribute in attributes.items() if is_put <= attribute.put]
     flags = st.sampled_from([True, False, "yes", 1, None])
     pairs = _mostly(
-        st.sampled_from([name for name in usual if attributes[name].post]),
+        # Of a rule nothing can change.
+        st.sampled_from([name for name in usual if attributes[name].post] or ["description"]),
         st.sampled_from([*attributes, "nonsense"]),
     ).flatmap(lambda name: st.tuples(st.just(name), _mostly(plausible.get(name, flags), _WILD)))
     required: dict[str, SearchStrategy[Any]] = {}
-    if resource != "networks" and not is_put:
+    if resource in ("subnets", "ports") and not is_put:
         required["network_id"] = st.just(service.network)
+    if resource == "security-group-rules" and not is_put:
+        required["security_group_id"] = st.just(service.group)
+        required["direction"] = st.sampled_from(["ingress", "egress"])
     if resource == "subnets" and not is_put:
         numbers = st.integers(0, 255)
         required["ip_version"] = st.just(4)
@@ -302,18 +337,18 @@ def _twice(pair: tuple[Any, Any]) -> bytes:
 
 
 def _bodies(service: Service, resource: str, is_put: bool) -> SearchStrategy[bytes]:
-    singular = RESOURCES[resource].table.name
+    singular, plural = RESOURCES[resource].table.name, RESOURCES[resource].table.collection
     one = _objects(service, resource, is_put)
     several = st.lists(one, max_size=3)
     usual = one.map(lambda value: {singular: value})
     if not is_put:
-        usual = _mostly(usual, several.map(lambda value: {resource: value}))
+        usual = _mostly(usual, several.map(lambda value: {plural: value}))
     values = _mostly(
         usual,
         st.one_of(
             _WILD,
             _WILD.map(lambda value: {singular: value}),
-            _WILD.map(lambda value: {resource: value}),
+            _WILD.map(lambda value: {plural: value}),
             st.lists(_WILD_TEXT, max_size=3).map(lambda value: {"tags": value}),
         ),
     )
@@ -463,8 +498,7 @@ def _request(
 @pytest.mark.parametrize("resource", list(RESOURCES))
 def test_bodies(service: Service, resource: str) -> None:
     """A body of any kind on any write of a resource gets an answer of the API."""
-    own = dict(zip(RESOURCES, service.ids))[resource]
-
+    own = service.own[resource]
     posts = _bodies(service, resource, is_put=False)
     puts = _bodies(service, resource, is_put=True)
 
@@ -502,7 +536,7 @@ def test_paths(service: Service) -> None:
 
 def test_queries(service: Service) -> None:
     """Any query string on a list or an object gets an answer of the API."""
-    objects = [f"{collection}/{own}" for collection, own in zip(RESOURCES, service.ids)]
+    objects = [f"{collection}/{own}" for collection, own in service.own.items()]
 
     @bounded(400)
     @given(st.sampled_from([*RESOURCES, *RESOURCES, *objects]), _queries(service))
@@ -613,6 +647,12 @@ _OPERATION = st.tuples(
             "delete network",
             "delete subnet",
             "delete port",
+            "create security_group",
+            "create security_group_rule",
+            "create security_group_rule",
+            "update security_group",
+            "delete security_group",
+            "delete security_group_rule",
             "tag",
         ]
     ),
@@ -638,7 +678,7 @@ class Visitor:
         self._api = api
 
     def _pick(self, collection: str, number: int) -> Any:
-        rows = sorted(self._api.get(collection)[collection], key=lambda row: row["created_at"])
+        rows = sorted(_listed(self._api, collection), key=lambda row: row["created_at"])
         return rows[number % len(rows)] if rows else None
 
     def _any_id(self, collection: str, number: int) -> str:
@@ -653,18 +693,24 @@ class Visitor:
             path = f"ports/{self._any_id('ports', first)}/tags/t{second % 3}"
             answer = self._api(["PUT", "DELETE"][third % 2], path)
         elif verb == "delete":
-            answer = self._api("DELETE", f"{kind}s/{self._any_id(f'{kind}s', first)}")
+            answer = self._api("DELETE", f"{path_of(kind)}/{self._any_id(path_of(kind), first)}")
         elif action == "create ports":
             network_id = self._any_id("networks", first)
             elements = [self._port(network_id, second + index, third) for index in range(3)]
             answer = self._api("POST", "ports", {"ports": elements})
         elif verb == "create":
-            network_id = self._any_id("networks", first)
-            values = {"network": self._network, "subnet": self._subnet, "port": self._port}
-            answer = self._api("POST", f"{kind}s", {kind: values[kind](network_id, second, third)})
+            make, parent = {
+                "network": (self._network, "networks"),
+                "subnet": (self._subnet, "networks"),
+                "port": (self._port, "networks"),
+                "security_group": (self._group, "networks"),
+                "security_group_rule": (self._rule, "security-groups"),
+            }[kind]
+            values = make(self._any_id(parent, first), second, third)
+            answer = self._api("POST", path_of(kind), {kind: values})
         else:
-            own = self._any_id(f"{kind}s", first)
-            answer = self._api("PUT", f"{kind}s/{own}", {kind: self._change(kind, second, third)})
+            own = f"{path_of(kind)}/{self._any_id(path_of(kind), first)}"
+            answer = self._api("PUT", own, {kind: self._change(kind, second, third)})
         assert answer.status in (200, 201, 204, 400, 404, 409), (operation, answer)
 
     @staticmethod
@@ -688,6 +734,19 @@ class Visitor:
         values.update(self._change("port", number, other))
         return values
 
+    @staticmethod
+    def _group(_network_id: str, number: int, other: int) -> dict[str, Any]:
+        return {"name": f"g{number % 5}", "stateful": other % 4 > 0}
+
+    def _rule(self, group_id: str, number: int, other: int) -> dict[str, Any]:
+        values: dict[str, Any] = {"security_group_id": group_id}
+        values["direction"] = ("ingress", "egress")[other % 2]
+        if number % 2:
+            values["remote_group_id"] = self._any_id("security-groups", other)
+        if number % 3:
+            values["protocol"] = (6, 17, 1)[other % 3]
+        return values
+
     def _change(self, kind: str, number: int, other: int) -> dict[str, Any]:
         """Return a few attributes to set."""
         choices: dict[str, list[dict[str, Any]]] = {
@@ -705,8 +764,17 @@ class Visitor:
                 {"dns_nameservers": ["192.0.2.53"][: other % 2]},
                 {"allocation_pools": []},
             ],
+            "security_group": [
+                {"name": f"g{other % 5}"},
+                {"stateful": other % 2 == 0},
+            ],
             "port": [
                 {},
+                {"security_groups": [self._any_id("security-groups", other)]},
+                {
+                    "port_security_enabled": other % 3 > 0,
+                    "security_groups": [self._any_id("security-groups", other)][: other % 2],
+                },
                 {"mac_address": _MACS[other % len(_MACS)]},
                 {"fixed_ips": []},
                 {"fixed_ips": [{"ip_address": f"10.0.0.{2 + other % 5}"}]},
@@ -738,11 +806,11 @@ def _ranges(subnets: Sequence[Any]) -> dict[str, list[Range]]:
 
 def _everything(api: Api) -> dict[str, list[Any]]:
     """Return all objects, each list in order of ids."""
-    return {name: sorted(api.get(name)[name], key=lambda row: str(row["id"])) for name in RESOURCES}
+    return {path: _listed(api, path) for path in RESOURCES}
 
 
 def _check_invariants(api: Api) -> None:
-    """No MAC or address twice on a network, and every address in its subnet."""
+    """No MAC or address twice on a network, every address in its subnet, every group there."""
     found = _everything(api)
     ranges = _ranges(found["subnets"])
     macs = [(port["network_id"], port["mac_address"]) for port in found["ports"]]
@@ -759,13 +827,29 @@ def _check_invariants(api: Api) -> None:
             number = ip_number(entry["ip_address"])
             assert number is not None
             assert own[entry["subnet_id"]].holds(number)
+    _check_groups(found)
+
+
+def _check_groups(found: dict[str, list[Any]]) -> None:
+    """Ports and rules name groups that are there, and no group has a rule twice."""
+    groups = {group["id"]: group for group in found["security-groups"]}
+    rules = {rule["id"]: rule for rule in found["security-group-rules"]}
+    for port in found["ports"]:
+        assert set(port["security_groups"]) <= set(groups)
+        assert port["port_security_enabled"] or not port["security_groups"]
+    keys = [(rule["security_group_id"], rule_key(rule)) for rule in rules.values()]
+    assert len(keys) == len(set(keys))
+    for rule in rules.values():
+        assert {rule["security_group_id"], rule["remote_group_id"]} <= {*groups, None}
+    shown = [rule for group in groups.values() for rule in group["security_group_rules"]]
+    assert rules == {rule["id"]: rule for rule in shown}
 
 
 def _check_members(api: Api) -> None:
     """What a list shows of an object is what its own address shows."""
     for name, rows in _everything(api).items():
         for row in rows:
-            shown = api.get(f"{name}/{row['id']}")[name[:-1]]
+            shown = api.get(f"{name}/{row['id']}")[RESOURCES[name].table.name]
             if row.get("device_owner") == "oVirt":
                 # Lists show no host of the engine's ports that are not up.
                 assert ("", "unbound") == (row["binding:host_id"], row["binding:vif_type"])

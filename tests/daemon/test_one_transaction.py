@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from daemon.ovsdb import OvsdbServer
-from daemon.proxy import Answer, Api, running_api
+from daemon.proxy import Answer, Api, path_of, running_api
 from daemon.wire_tap import Fault, Transact, WireTap
 
 pytestmark = pytest.mark.daemon
@@ -61,36 +61,50 @@ class Objects(NamedTuple):
     network: Any
     subnet: Any
     port: Any
+    security_group: Any
+    security_group_rule: Any
+
+
+KINDS = Objects._fields
 
 
 def make_objects(api: Api, name: str) -> Objects:
-    """Create a network with a subnet and a port."""
+    """Create a network with a subnet and a port, and a security group with a rule."""
     network = api.create("network", name=name)
     subnet = api.create(
         "subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4, name=name
     )
-    return Objects(network, subnet, api.create("port", network_id=network["id"], name=name))
+    port = api.create("port", network_id=network["id"], name=name)
+    group = api.create("security_group", name=name)
+    of_group = {"security_group_id": group["id"], "direction": "ingress"}
+    return Objects(network, subnet, port, group, api.create("security_group_rule", **of_group))
 
 
-def posts(network_id: str, number: int) -> dict[str, dict[str, Any]]:
-    """Return the values of a new object of each kind; `number` keeps subnets apart."""
+def posts(network_id: str, group_id: str, number: int) -> dict[str, dict[str, Any]]:
+    """Return the values of a new object of each kind; `number` keeps subnets and rules apart.
+
+    Ports have port security, so that with the first one come the groups that it is in.
+    """
+    rule = {"direction": "egress", "protocol": number, "remote_group_id": group_id}
     return {
         "network": {"name": f"n{number}"},
         "subnet": {"network_id": network_id, "cidr": f"10.1.{number}.0/24", "ip_version": 4},
-        "port": {"network_id": network_id, "name": f"p{number}"},
+        "port": {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True},
+        "security_group": {"name": f"g{number}"},
+        "security_group_rule": {"security_group_id": group_id, **rule},
     }
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_reads(tapped: Tapped, kind: str) -> None:
     """A GET is one empty transaction, whatever it asks for."""
     objects = make_objects(tapped.api, "red")
-    own = getattr(objects, kind)["id"]
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
     for path in (
-        f"{kind}s",
-        f"{kind}s?name=red&fields=id&sort_key=name&limit=1",
-        f"{kind}s/{own}",
-        f"{kind}s/{own}/tags",
+        path_of(kind),
+        f"{path_of(kind)}?description=red&fields=id&sort_key=id&limit=1",
+        own,
+        f"{own}/tags",
         "quotas/x/details",
     ):
         answer, sent = tapped("GET", path)
@@ -99,16 +113,17 @@ def test_reads(tapped: Tapped, kind: str) -> None:
         assert [[]] == [transact.operations for transact in sent], path
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_writes(tapped: Tapped, kind: str) -> None:
     """A write is one transaction: guards first, then changes, and the request's own comment."""
     api = tapped.api
     objects = make_objects(api, "red")
-    own = f"{kind}s/{getattr(objects, kind)['id']}"
-    values = [posts(objects.network["id"], number)[kind] for number in range(4)]
+    network_id, group_id = objects.network["id"], objects.security_group["id"]
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
+    values = [posts(network_id, group_id, number)[kind] for number in range(4)]
     requests: list[tuple[str, str, Any, int]] = [
-        ("POST", f"{kind}s", {kind: values[0]}, 201),
-        ("POST", f"{kind}s", {f"{kind}s": values[1:]}, 201),
+        ("POST", path_of(kind), {kind: values[0]}, 201),
+        ("POST", path_of(kind), {f"{kind}s": values[1:]}, 201),
         ("PUT", own, {kind: {"name": "blue"}}, 200),
         ("POST", own, {kind: {"name": "green"}}, 200),
         ("PUT", f"{own}/tags", {"tags": ["a", "b"]}, 200),
@@ -119,10 +134,21 @@ def test_writes(tapped: Tapped, kind: str) -> None:
     if kind == "network":
         requests.append(("DELETE", f"networks/{api.create('network', name='x')['id']}", None, 204))
     elif kind == "subnet":
-        unused = api.create("subnet", **posts(objects.network["id"], 9)["subnet"])
+        unused = api.create("subnet", **posts(network_id, group_id, 9)["subnet"])
         requests.append(("DELETE", f"subnets/{unused['id']}", None, 204))
     else:
         requests.append(("DELETE", own, None, 204))
+    if kind == "port":
+        groups = {"port_security_enabled": True, "security_groups": [group_id]}
+        off = {"port_security_enabled": False, "security_groups": []}
+        requests[-1:-1] = [("PUT", own, {kind: change}, 200) for change in (groups, off)]
+    elif kind == "security_group":
+        requests.insert(-1, ("PUT", own, {kind: {"stateful": False}}, 200))
+    elif kind == "security_group_rule":
+        # Of a rule nothing can change.
+        requests = [
+            one for one in requests if one[2] is None or set(one[2]) != {kind} or one[3] == 201
+        ]
     for method, path, body, status in requests:
         answer, sent = tapped(method, path, body)
 
@@ -135,13 +161,14 @@ def test_writes(tapped: Tapped, kind: str) -> None:
         assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     """A PUT of what is there already is one empty transaction, and no new revision."""
     objects = make_objects(tapped.api, "red")
-    own = f"{kind}s/{getattr(objects, kind)['id']}"
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
     before = tapped.api.get(own)
-    for path, body in ((own, {kind: {"name": "red"}}), (f"{own}/tags", {"tags": []})):
+    same = {} if kind == "security_group_rule" else {"name": "red"}
+    for path, body in ((own, {kind: same}), (f"{own}/tags", {"tags": []})):
         answer, sent = tapped("PUT", path, body)
 
         assert 200 == answer.status
@@ -149,12 +176,22 @@ def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     assert before == tapped.api.get(own)
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_refusals(tapped: Tapped, kind: str) -> None:
     """What is refused is confirmed by one empty transaction, and nothing else is sent."""
     api = tapped.api
     objects = make_objects(api, "red")
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
+    group_id = objects.security_group["id"]
+    of_port = {"port_security_enabled": True, "security_groups": [group_id]}
+    api.update("port", objects.port["id"], **of_port)
     in_use = {
+        "security_group": ("DELETE", own, None),
+        "security_group_rule": (
+            "POST",
+            "security-group-rules",
+            {"security_group_rule": {"security_group_id": group_id, "direction": "ingress"}},
+        ),
         "network": ("DELETE", f"networks/{objects.network['id']}", None),
         "subnet": ("DELETE", f"subnets/{objects.subnet['id']}", None),
         "port": (
@@ -169,15 +206,16 @@ def test_refusals(tapped: Tapped, kind: str) -> None:
         ),
     }
     requests: list[tuple[int, tuple[str, str, Any]]] = [
-        (404, ("GET", f"{kind}s/{NOBODY}", None)),
-        (404, ("PUT", f"{kind}s/{NOBODY}", {kind: {"name": "blue"}})),
-        (404, ("DELETE", f"{kind}s/{NOBODY}", None)),
-        (404, ("PUT", f"{kind}s/{NOBODY}/tags/a", None)),
-        (404, ("DELETE", f"{kind}s/{getattr(objects, kind)['id']}/tags/a", None)),
+        (404, ("GET", f"{path_of(kind)}/{NOBODY}", None)),
+        (404, ("PUT", f"{path_of(kind)}/{NOBODY}", {kind: {}})),
+        (404, ("DELETE", f"{path_of(kind)}/{NOBODY}", None)),
+        (404, ("PUT", f"{path_of(kind)}/{NOBODY}/tags/a", None)),
+        (404, ("DELETE", f"{own}/tags/a", None)),
         (409, in_use[kind]),
     ]
-    if kind != "network":
-        requests.append((404, ("POST", f"{kind}s", {kind: posts(NOBODY, 1)[kind]})))
+    if kind in ("subnet", "port", "security_group_rule"):
+        of_nobody = posts(NOBODY, NOBODY, 1)[kind]
+        requests.append((404, ("POST", path_of(kind), {kind: of_nobody})))
     for status, request in requests:
         answer, sent = tapped(*request)
 

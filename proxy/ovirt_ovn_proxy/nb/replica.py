@@ -17,7 +17,17 @@ from typing import Any, NamedTuple, cast
 
 from . import keys, schema
 from .addresses import NOTHING, Addressing, addressing
-from .rows import ROWS, DhcpOptions, NbGlobal, RouterPort, Row, Switch, SwitchPort
+from .rows import (
+    ROWS,
+    Acl,
+    DhcpOptions,
+    NbGlobal,
+    PortGroup,
+    RouterPort,
+    Row,
+    Switch,
+    SwitchPort,
+)
 from .usage import Usage
 from .values import patch
 
@@ -70,6 +80,10 @@ class Replica:
         self.ports = cast("dict[str, SwitchPort]", self.tables[schema.PORT])
         self.dhcp = cast("dict[str, DhcpOptions]", self.tables[schema.DHCP])
         self.router_ports = cast("dict[str, RouterPort]", self.tables[schema.ROUTER_PORT])
+        self.port_groups = cast("dict[str, PortGroup]", self.tables[schema.PORT_GROUP])
+        self.acls = cast("dict[str, Acl]", self.tables[schema.ACL])
+        self.port_groups_by_name: dict[str, PortGroup] = {}
+        self._port_group_names: dict[str, str] = {}
         self.ports_by_name: dict[str, SwitchPort] = {}
         self.ports_by_device: dict[str, tuple[SwitchPort, ...]] = {}
         self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
@@ -119,6 +133,7 @@ class Replica:
                     self.owners[child].update(dict.fromkeys(getattr(row, column), row.uuid))
             self._reindex_router_ports(self.tables, {}, {})
             self._reindex_dhcp(self.dhcp)
+            self._reindex_port_groups(self.port_groups)
             for port in self.ports.values():
                 self._put_in(port)
         # Nobody has to wait for all networks to be counted, see `usage_of`.
@@ -204,6 +219,9 @@ class Replica:
                 touched[uuid] = self.ports[uuid]
         self._reindex_router_ports(changed, deleted, touched)
         self._reindex_dhcp([*deleted.get(schema.DHCP, {}), *changed.get(schema.DHCP, {})])
+        self._reindex_port_groups(
+            [*deleted.get(schema.PORT_GROUP, {}), *changed.get(schema.PORT_GROUP, {})]
+        )
         # All out before any is put in: a name or an address may change hands.
         for port in cast("Iterable[SwitchPort]", deleted.get(schema.PORT, {}).values()):
             self._take_out(port)
@@ -258,6 +276,22 @@ class Replica:
             for entry in (before, after):
                 if entry is not None and entry.cidr is not None:
                     self._forget_rendered(entry.owner)
+
+    def _reindex_port_groups(self, uuids: Iterable[str]) -> None:
+        """Index port groups by name; which one is the default group shows in ports' answers."""
+        default = self.port_groups_by_name.get(keys.DEFAULT_GROUP)
+        for uuid in uuids:
+            name = self._port_group_names.pop(uuid, None)
+            if name is not None:
+                del self.port_groups_by_name[name]
+        for uuid in uuids:
+            row = self.port_groups.get(uuid)
+            if row is not None:
+                self._port_group_names[uuid] = row.name
+                self.port_groups_by_name[row.name] = row
+        if default is not self.port_groups_by_name.get(keys.DEFAULT_GROUP):
+            for network in self.switches:
+                self._forget_rendered(network)
 
     def _owner_of(self, row: DhcpOptions) -> _IndexedDhcp | None:
         network = row.external_ids.get(keys.SUBNET_NETWORK)

@@ -13,18 +13,23 @@ from collections.abc import Iterator
 from . import keys, schema
 from .addresses import Addressing, addressing
 from .replica import Replica
-from .rows import DhcpOptions, NbGlobal, Row, Switch, SwitchPort
+from .rows import Acl, DhcpOptions, NbGlobal, PortGroup, Row, Switch, SwitchPort
 from .usage import Usage
 
 
-def is_ours(row: Switch) -> bool:
-    """Say whether a switch is a network of ours."""
+def is_ours(row: Switch | PortGroup | Acl) -> bool:
+    """Say whether a row carries any key of ours."""
     return any(key.startswith(keys.PREFIX) for key in row.external_ids)
 
 
 def is_port(row: SwitchPort) -> bool:
     """Say whether a switch port is a REST port: ours, and not a physical network's."""
     return row.type != "localnet" and keys.NIC_NAME in row.external_ids
+
+
+def is_security_group(row: PortGroup) -> bool:
+    """Say whether a port group is a REST security group."""
+    return is_ours(row) and row.name != keys.DROP_GROUP
 
 
 class View:
@@ -122,6 +127,45 @@ class View:
         row = self._replica.dhcp.get(subnet_id)
         network_id = row.external_ids.get(keys.SUBNET_NETWORK) if row is not None else None
         return row if network_id and self.network(network_id) is not None else None
+
+    # security groups
+
+    def port_group(self, name: str) -> PortGroup | None:
+        """Return a port group by the name of its row, whoever made it."""
+        return self._replica.port_groups_by_name.get(name)
+
+    def security_groups(self) -> Iterator[PortGroup]:
+        """Yield the port groups that are security groups."""
+        return filter(is_security_group, self._replica.port_groups.values())
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group."""
+        row = self._replica.port_groups.get(group_id)
+        return row if row is not None and is_security_group(row) else None
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+        row = self.port_group(name)
+        return row if row is not None and is_security_group(row) else None
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group."""
+        rows = map(self._replica.acls.get, group.acls)
+        return [row for row in rows if row is not None and is_ours(row)]
+
+    def rules(self) -> Iterator[Acl]:
+        """Yield the ACLs that are rules of security groups."""
+        for group in self.security_groups():
+            yield from self.rules_of(group)
+
+    def rule(self, rule_id: str) -> Acl | None:
+        """Return the ACL of a security group rule."""
+        row = self._replica.acls.get(rule_id)
+        return row if row is not None and is_ours(row) and self.group_of(row) else None
+
+    def group_of(self, rule: Acl) -> PortGroup | None:
+        """Return the security group that a rule belongs to."""
+        return self.security_group(self.owner(rule) or "")
 
     # guards
 

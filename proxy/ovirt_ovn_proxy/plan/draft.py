@@ -10,18 +10,18 @@ plan. Reading goes to the view for everything that the draft does not touch.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, cast
 
 from ..config import Config
-from ..nb import keys, schema
+from ..nb import keys, ops, schema
 from ..nb.addresses import Addressing
 from ..nb.ops import Operation
-from ..nb.rows import DhcpOptions, Row, RowT, Switch, SwitchPort
-from ..nb.view import View
+from ..nb.rows import Acl, DhcpOptions, PortGroup, Row, RowT, Switch, SwitchPort
+from ..nb.view import View, is_ours, is_security_group
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 
 # strftime(3); UTC
@@ -64,10 +64,24 @@ class Plan:
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """The transaction: every guard once, before the first change."""
+        """The transaction: every guard once, before the first change.
+
+        All that comes into one set is one mutation: the server copies a set for each, and
+        sets of ports are long.
+        """
         guards = chain.from_iterable(step.guards() for step in self.steps)
         once = {repr(guard): guard for guard in guards}
-        return [*once.values(), *chain.from_iterable(step.operations() for step in self.steps)]
+        members: dict[tuple[str, str, str], list[str]] = {}
+        for step in self.steps:
+            if isinstance(step, Attach):
+                members.setdefault(step.target, []).append(step.member)
+        changes: list[Operation] = []
+        for step in self.steps:
+            if not isinstance(step, Attach):
+                changes += step.operations()
+            elif step.target in members:
+                changes.append(ops.add_to_set(*step.target, members.pop(step.target)))
+        return [*once.values(), *changes]
 
     def is_done(self, view: View) -> bool:
         """Say whether all its changes are in the view."""
@@ -91,6 +105,12 @@ class Draft:
         self._counters_row: list[Insert] = []
         # Rows of DHCP_Options among the inserted, by the network or port that they serve.
         self._new_dhcp: dict[str, list[str]] = {}
+        # Port groups among the inserted, by name.
+        self._new_port_groups: dict[str, str] = {}
+        # Port groups that are known to be as they have to be.
+        self.ready_groups: set[str] = set()
+        # The rules of security groups in the view, by what makes two of them the same.
+        self.known_rules: dict[str, Mapping[Any, str]] = {}
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
@@ -107,6 +127,8 @@ class Draft:
                 keys.PORT_OF_OPTIONS, ""
             )
             self._new_dhcp.setdefault(owner, []).append(row.uuid)
+        elif isinstance(row, PortGroup):
+            self._new_port_groups[row.name] = row.uuid
 
     def insert_into(self, parent: Row, column: str, child: Row) -> None:
         """Want a new row, in a column of the one that keeps it alive."""
@@ -216,6 +238,28 @@ class Draft:
         uuids = dict.fromkeys(self._new_dhcp.get(owner, ()))
         rows = (self._inserted.get(uuid) for uuid in uuids)
         return [row for row in rows if isinstance(row, DhcpOptions)]
+
+    def port_group(self, name: str) -> PortGroup | None:
+        """Return a port group by the name of its row, whoever made it."""
+        inserted = self._inserted.get(self._new_port_groups.get(name, ""))
+        row = inserted if isinstance(inserted, PortGroup) else self.view.port_group(name)
+        return self.current(row) if row is not None else None
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group as this draft wants it."""
+        inserted = self._inserted.get(group_id)
+        row = inserted if isinstance(inserted, PortGroup) else self.view.security_group(group_id)
+        return self.current(row) if row is not None else None
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+        row = self.port_group(name)
+        return row if row is not None and is_security_group(row) else None
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group, as this draft wants them."""
+        rows = self.children(group, "acls")
+        return [row for row in rows if isinstance(row, Acl) and is_ours(row)]
 
     def inserted_ports(self) -> Iterator[SwitchPort]:
         """Yield the ports that this draft inserts."""

@@ -22,6 +22,7 @@ from ..wire.network import (
     encode_provider,
     is_up,
 )
+from .base_groups import offer_default
 from .common import created, put, updated
 from .dhcp import refresh_network
 from .draft import Draft
@@ -47,6 +48,8 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     _check_mtu(draft, switch, values)
     draft.insert(switch)
     draft.advance(network_id, is_first=True)
+    if security:
+        offer_default(draft)
     _plan_provider(draft, switch, values, label)
     return _encode(draft, switch)
 

@@ -14,6 +14,7 @@ from ..nb.rows import Switch, SwitchPort
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
 from ..wire.port import (
+    SERVICE_OWNER,
     address_pairs,
     asked_admin_state,
     encode_port,
@@ -21,11 +22,13 @@ from ..wire.port import (
     has_port_security,
     is_router_port,
 )
+from ..wire.security_group import groups_of_port
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
 from .dhcp import with_dhcp
 from .draft import Draft
+from .membership import change_groups, join_groups
 from .port_row import with_addresses, with_asked_state
 
 Values = Mapping[str, Any]
@@ -59,6 +62,9 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     security = values.get("port_security_enabled")
     if security is None:
         security = network_has_port_security(switch, context.config)
+    if values["device_owner"].startswith(SERVICE_OWNER):
+        # Routers and servers of the network send for others.
+        security = False
     pairs = _pairs(values["allowed_address_pairs"], mac)
     _check_pairs(pairs, security)
     external_ids = created(values, context)
@@ -71,6 +77,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     port = with_addresses(port, mac, ips, security, pairs)
     port = _with_host(draft, port, values["binding:host_id"])
     port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
+    port = join_groups(draft, port, values, security)
     draft.insert_into(switch, "ports", port)
     draft.advance(switch.uuid)
     return _encode(draft, switch, port)
@@ -98,6 +105,7 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
         options = _merged_options(extra_dhcp_opts(port), values["extra_dhcp_opts"])
         put(external_ids, keys.EXTRA_DHCP_OPTS, options, [])
         wanted = wanted.copy(external_ids=external_ids)
+    wanted = change_groups(draft, port, wanted, values)
     moved = wanted.addresses != port.addresses
     if moved or wanted.external_ids.get(keys.EXTRA_DHCP_OPTS) != port.external_ids.get(
         keys.EXTRA_DHCP_OPTS
@@ -135,8 +143,9 @@ def _network(draft: Draft, network_id: str) -> Switch:
 
 def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
     ranges = ranges_of(draft.subnets_of(switch.uuid))
+    groups = groups_of_port(port, draft)
     config = draft.context.config
-    return encode_port(port, switch.uuid, draft.addressing(port), ranges, config)
+    return encode_port(port, switch.uuid, draft.addressing(port), ranges, groups, config)
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:

@@ -16,7 +16,7 @@ from ..config import Config
 from ..errors import BadRequest
 from ..nb import keys
 from ..nb.addresses import Addressing
-from ..nb.rows import DhcpOptions, Switch, SwitchPort
+from ..nb.rows import Acl, DhcpOptions, PortGroup, Switch, SwitchPort
 from . import readers
 
 _TAGS = readers.list_of(readers.text())
@@ -33,6 +33,15 @@ class Lookup(Protocol):
 
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port."""
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group."""
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group."""
 
 
 def standard(external_ids: Mapping[str, str], name: str, config: Config) -> dict[str, Any]:

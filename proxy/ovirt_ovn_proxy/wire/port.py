@@ -22,6 +22,7 @@ from .common import standard, stored_json
 from .subnet import Range
 
 ENGINE_OWNER = "oVirt"
+SERVICE_OWNER = "network:"
 ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
 
 VNIC_TYPES = (
@@ -131,7 +132,7 @@ PORT = AttributeTable(
         Attribute(
             "status", readers.text(), post=False, put=False, is_filter=True, is_sortable=True
         ),
-        # Accepted and not yet acted upon: there are no groups to name.
+        # What null means depends on the client.
         Attribute(
             "security_groups",
             readers.list_of(readers.text()),
@@ -203,10 +204,11 @@ def encode_port(
     network_id: str,
     found: Addressing,
     ranges: Sequence[Range],
+    groups: list[str],
     config: Config,
     in_list: bool = False,
 ) -> dict[str, Any]:
-    """Return a port as JSON values.
+    """Return a port as JSON values; `groups` are the ids of its security groups.
 
     `in_list`: a port of the engine that is not up shows no host. The engine then
     announces the host at each start of the VM, and repairs the MAC with it.
@@ -225,7 +227,7 @@ def encode_port(
         "device_id": external_ids.get(keys.DEVICE_ID, ""),
         "device_owner": owner,
         "status": "ACTIVE" if is_up and row.enabled is not False else "DOWN",
-        "security_groups": [],
+        "security_groups": groups,
         "port_security_enabled": has_port_security(row),
         "allowed_address_pairs": address_pairs(row, found.mac),
         "extra_dhcp_opts": extra_dhcp_opts(row),

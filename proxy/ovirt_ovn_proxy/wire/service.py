@@ -20,14 +20,35 @@ _EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "pagination": ("Pagination support", "Lists can be read page by page."),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Ports can be listed by security group.",
+    ),
     "port-security": ("Port Security", "Ports send from their own addresses only."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
     "provider": ("Provider Network", "Networks on physical networks, flat or VLAN."),
+    "security-group": ("security-group", "The traffic that ports let in and out."),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "Rules show their prefix without host bits, too.",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rules of the default group",
+        "Rules tell whether they are the default group's.",
+    ),
+    "security-groups-shared-filtering": (
+        "Security group filtering on the shared field",
+        "Groups can be listed by whether they are shared; none is.",
+    ),
     "sorting": ("Sorting support", "Lists can be sorted."),
     "standard-attr-description": ("standard-attr-description", "Everything has a description."),
     "standard-attr-revisions": ("Resource revision numbers", "Everything counts its changes."),
     "standard-attr-tag": ("Tag support for resources", "Everything can have tags."),
     "standard-attr-timestamp": ("Resource timestamps", "Everything knows when it was changed."),
+    "stateful-security-group": (
+        "Stateful security group",
+        "Groups may do without connection tracking.",
+    ),
 }
 
 # Far beyond what a site has; a limit is a promise of the API, not a need of OVN.

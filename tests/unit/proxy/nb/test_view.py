@@ -8,23 +8,31 @@ import pytest
 
 from ovirt_ovn_proxy.nb import keys, schema
 from ovirt_ovn_proxy.nb.addresses import Addressing
-from ovirt_ovn_proxy.nb.rows import DhcpOptions, Switch, SwitchPort
+from ovirt_ovn_proxy.nb.rows import DhcpOptions, PortGroup, Switch, SwitchPort
 from unit.proxy.plans import (
+    DEFAULT,
+    DROP,
     FOREIGN,
     FOREIGN_NET,
     FOREIGN_PORT,
+    GROUP,
     LOCALNET,
     NET,
     OTHER_NET,
     PORT,
     PORT2,
+    RULE,
+    RULE2,
     SUBNET,
     SUBNET6,
+    a_group,
     a_localnet,
     a_network,
     a_port,
     a_router_port,
+    a_rule,
     a_subnet,
+    base_groups,
     nb_global,
     row_id,
     view_of,
@@ -127,6 +135,40 @@ def test_subnets() -> None:
     assert [None] * 5 == [view.subnet(row_id(number)) for number in (61, 62, 63, 64, 65)]
     assert [row_id(61)] == [row.uuid for row in view.options_of(PORT)]
     assert view.options_of(PORT2) == []
+
+
+def test_security_groups() -> None:
+    """Port groups of ours are security groups, but for the one that drops; their ACLs are rules."""
+    theirs = a_rule(row_id(60)).copy(external_ids={"owner": "k8s"})
+    elsewhere = a_rule(row_id(61))
+    group = a_group(RULE, RULE2, theirs.uuid, row_id(62))
+    foreign = PortGroup.new(row_id(63), name="pods", acls=(row_id(61),), external_ids={"k": "v"})
+    rules = (a_rule(), a_rule(RULE2), theirs, elsewhere)
+    view = view_of(group, *rules, foreign, *base_groups())
+
+    assert {GROUP, DEFAULT} == {row.uuid for row in view.security_groups()}
+    assert view.security_group(GROUP) is view.row(schema.PORT_GROUP, GROUP)
+    assert [None] * 3 == [view.security_group(uuid) for uuid in (DROP, row_id(63), "no such")]
+    assert {RULE, RULE2} == {row.uuid for row in view.rules()}
+    assert {RULE, RULE2} == {row.uuid for row in view.rules_of(group)}
+    assert view.rule(RULE) is view.row(schema.ACL, RULE)
+    assert [None] * 4 == [
+        view.rule(uuid) for uuid in (theirs.uuid, elsewhere.uuid, row_id(100), "no such")
+    ]
+    assert view.group_of(rules[0]) is view.security_group(GROUP)
+    assert view.group_of(elsewhere) is None
+
+
+def test_port_groups_by_name() -> None:
+    """A port group is found by its name whoever made it; a security group, if it is one."""
+    foreign = PortGroup.new(row_id(63), name="pods", external_ids={"k": "v"})
+    view = view_of(foreign, *base_groups())
+
+    names = ("Default", "DropAll", "pods", "no such")
+    found = [view.port_group(name) for name in names]
+    assert [DEFAULT, DROP, row_id(63), None] == [getattr(row, "uuid", None) for row in found]
+    found = [view.security_group_named(name) for name in names]
+    assert [DEFAULT, None, None, None] == [getattr(row, "uuid", None) for row in found]
 
 
 def test_nb_global() -> None:

@@ -107,7 +107,6 @@ def find(rows: list[Row], uuid: str) -> SwitchPort:
         ),
         ({"binding:host_id": None, "security_groups": []}, {}, {}),
         ({"admin_state_up": False}, {"enabled": False}, {}),
-        ({"port_security_enabled": True}, {"port_security": (f"{MAC} 10.0.0.2",)}, {}),
     ],
 )
 def test_create(given: Any, columns: Any, external_ids: dict[str, str]) -> None:
