@@ -73,8 +73,8 @@ def _wanted(
         if before and has_port_security(port) and not is_secured:
             raise Conflict(
                 "PortSecurityPortHasSecurityGroup",
-                "Port has security group associated. Cannot disable port security or ip address "
-                "until security group is removed.",
+                f"Port {port.name} is in security groups {', '.join(before)}: port security "
+                "goes with them at the earliest.",
             )
         return [group for group in map(draft.security_group, before) if group is not None]
     given = values["security_groups"]
@@ -91,9 +91,10 @@ def _named(draft: Draft, words: list[str], is_secured: bool) -> list[PortGroup]:
     """
     found: dict[str, PortGroup] = {}
     for word in words:
-        group = ensure_default(draft) if word == keys.DEFAULT_GROUP else draft.security_group(word)
+        is_name = word == keys.DEFAULT_GROUP
+        group = ensure_default(draft) if is_name else draft.security_group(word.lower())
         if group is None:
-            raise NotFound("SecurityGroupNotFound", f"Security group {word} does not exist")
+            raise NotFound("SecurityGroupNotFound", f"Security group {word} could not be found.")
         if group.uuid in found and not draft.context.is_engine:
             invalid("security_groups", word, "is there twice")
         found[group.uuid] = group
@@ -107,8 +108,7 @@ def _check(draft: Draft, groups: list[PortGroup], is_secured: bool) -> None:
     if groups and not is_secured:
         raise BadRequest(
             "PortSecurityAndIPRequiredForSecurityGroups",
-            "Port security must be enabled and port must have an IP address in order to use "
-            "security groups.",
+            "Security groups do nothing on a port without port security.",
         )
     if len(groups) > 1:
         for group in groups:
@@ -116,8 +116,7 @@ def _check(draft: Draft, groups: list[PortGroup], is_secured: bool) -> None:
         if len(set(map(is_stateful, groups))) > 1:
             raise Conflict(
                 "SecurityGroupConflict",
-                "Error Cannot apply both stateful and stateless security groups on the same "
-                "port at the same time while attempting the operation.",
+                "A port cannot be in stateful and in stateless security groups at the same time.",
             )
 
 

@@ -42,7 +42,7 @@ def update(draft: Draft, group: PortGroup, values: Values) -> dict[str, Any]:
     """Plan a change of a security group; returns its JSON form."""
     if "name" in values and is_default(group):
         raise Conflict(
-            "SecurityGroupCannotUpdateDefault", "Updating default security group not allowed."
+            "SecurityGroupCannotUpdateDefault", "The default security group keeps its name."
         )
     external_ids = dict(group.external_ids)
     if "name" in values:
@@ -66,7 +66,7 @@ def delete(draft: Draft, group: PortGroup) -> None:
     """Plan the end of a security group, with all rules that name it; not while ports are in it."""
     if is_default(group):
         raise Conflict(
-            "SecurityGroupCannotRemoveDefault", "Removing default security group not allowed."
+            "SecurityGroupCannotRemoveDefault", "The default security group cannot be deleted."
         )
     _check_unused(draft, group)
     draft.advance(REMOTE_GROUPS)
@@ -78,7 +78,7 @@ def delete(draft: Draft, group: PortGroup) -> None:
 
 def _check_unused(draft: Draft, group: PortGroup) -> None:
     if group.ports:
-        raise Conflict("SecurityGroupInUse", f"Security Group {group.uuid} in use.")
+        raise Conflict("SecurityGroupInUse", f"Security group {group.uuid} is in use by ports.")
     draft.rest_on(group, "ports")
 
 

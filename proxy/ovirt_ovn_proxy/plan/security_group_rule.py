@@ -48,7 +48,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     twin = _rules_before(draft, group).get(rule_key(values))
     if twin is not None:
         raise Conflict(
-            "SecurityGroupRuleExists", f"Security group rule already exists. Rule id is {twin}."
+            "SecurityGroupRuleExists", f"There is a rule that does the same. Rule id is {twin}."
         )
     if remote is not None and remote.uuid != group.uuid:
         draft.advance(REMOTE_GROUPS)
@@ -112,7 +112,7 @@ def touch(draft: Draft, group: PortGroup) -> None:
 def _group(draft: Draft, group_id: str) -> PortGroup:
     group = draft.security_group(group_id)
     if group is None:
-        raise NotFound("SecurityGroupNotFound", f"Security group {group_id} does not exist")
+        raise NotFound("SecurityGroupNotFound", f"Security group {group_id} could not be found.")
     return group
 
 

@@ -25,7 +25,7 @@ def _name(field: str, value: Any) -> str:
     read: str = readers.text()(field, value)
     if read.lower() == keys.DEFAULT_GROUP.lower():
         raise Conflict(
-            "SecurityGroupDefaultAlreadyExists", "Default security group already exists."
+            "SecurityGroupDefaultAlreadyExists", f"There is a security group {read} already."
         )
     return read
 
@@ -65,12 +65,13 @@ def groups_of_port(row: SwitchPort, lookup: Lookup) -> list[str]:
 
     The default group stands there by its name, as ovirt-provider-ovn writes it.
     """
-    ids = row.external_ids.get(keys.SECURITY_GROUPS, "").split()
+    ids = dict.fromkeys(row.external_ids.get(keys.SECURITY_GROUPS, "").split())
     if keys.DEFAULT_GROUP in ids:
+        del ids[keys.DEFAULT_GROUP]
         default = lookup.security_group_named(keys.DEFAULT_GROUP)
-        known = [default.uuid] if default is not None else []
-        ids = [*known, *(group_id for group_id in ids if group_id != keys.DEFAULT_GROUP)]
-    return ids
+        if default is not None:
+            ids[default.uuid] = None
+    return list(ids)
 
 
 def encode_security_group(row: PortGroup, lookup: Lookup, config: Config) -> dict[str, Any]:

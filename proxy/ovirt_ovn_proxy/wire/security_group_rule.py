@@ -78,8 +78,8 @@ def _protocol(field: str, value: Any) -> str | None:
         return str(int(word))
     raise BadRequest(
         "SecurityGroupRuleInvalidProtocol",
-        f"Security group rule {field} {shown(value)} not supported. Only protocol values "
-        f"{', '.join(PROTOCOLS)} and integer representations [0 to 255] are supported.",
+        f"Invalid input for {field}. Reason: {shown(value)} is neither a number from 0 to 255 "
+        f"nor one of {', '.join(PROTOCOLS)}.",
     )
 
 
@@ -90,8 +90,7 @@ def _ethertype(field: str, value: Any) -> str:
             return known
     raise BadRequest(
         "SecurityGroupRuleInvalidEtherType",
-        f"Security group rule for {field} {shown(value)} not supported. "
-        f"Allowed values are {IPV4}, {IPV6}.",
+        f"Invalid input for {field}. Reason: {shown(value)} is not {IPV4} or {IPV6}.",
     )
 
 
@@ -101,7 +100,8 @@ def _port(field: str, value: Any) -> int:
         number: int = readers.integer(0, 65535)(field, value)
     except BadRequest as error:
         raise BadRequest(
-            "SecurityGroupInvalidPortValue", f"Invalid value for port {shown(value)} in {field}."
+            "SecurityGroupInvalidPortValue",
+            f"Invalid input for {field}. Reason: {shown(value)} is no port.",
         ) from error
     return number
 
@@ -115,7 +115,7 @@ def _prefix(field: str, value: Any) -> str | None:
         checked = readers.address_or_cidr(field, value)
     except BadRequest as error:
         raise BadRequest(
-            "InvalidCIDR", f"Invalid CIDR {shown(value)} given as IP prefix in {field}."
+            "InvalidCIDR", f"Invalid input for {field}. Reason: {shown(value)} is no CIDR."
         ) from error
     length = ipaddress.ip_network(checked).prefixlen
     return f"{ipaddress.ip_address(value.partition('/')[0])}/{length}"
@@ -136,7 +136,7 @@ def check_rules(rules: list[Values]) -> list[Values]:
     if len({rule["security_group_id"] for rule in rules}) > 1:
         raise BadRequest(
             "SecurityGroupNotSingleGroupRules",
-            "Only allowed to update rules for one security profile at a time",
+            "The rules of one request have to be for one security group.",
         )
     checked = list(map(_checked, rules))
     seen = set()
@@ -144,7 +144,7 @@ def check_rules(rules: list[Values]) -> list[Values]:
         key = rule_key(rule)
         if key in seen:
             raise Conflict(
-                "DuplicateSecurityGroupRuleInPost", "Duplicate Security Group Rule in POST."
+                "DuplicateSecurityGroupRuleInPost", "Two rules of the request do the same."
             )
         seen.add(key)
     return checked
@@ -220,17 +220,17 @@ def _checked(given: Values) -> Values:
     if prefix is not None and (":" in prefix) != (ethertype == IPV6):
         raise BadRequest(
             "SecurityGroupRuleParameterConflict",
-            f"Conflicting value ethertype {ethertype} for CIDR {prefix}",
+            f"remote_ip_prefix {prefix} is none of ethertype {ethertype}.",
         )
     if ethertype == IPV4 and protocol_number(rule["protocol"]) in _OF_IPV6:
         raise BadRequest(
             "SecurityGroupEthertypeConflictWithProtocol",
-            f"Invalid ethertype {ethertype} for protocol {rule['protocol']}.",
+            f"Protocol {rule['protocol']} is none of ethertype {ethertype}.",
         )
     if prefix is not None and rule["remote_group_id"] is not None:
         raise BadRequest(
             "SecurityGroupMultipleRemoteEntites",
-            "Only one of remote_ip_prefix or remote_group_id may be provided.",
+            "A rule has a remote_ip_prefix or a remote_group_id, not both.",
         )
     return rule
 
@@ -242,7 +242,7 @@ def _check_ports(rule: Values, low: int | None, high: int | None) -> None:
     if number is None:
         raise BadRequest(
             "SecurityGroupProtocolRequiredWithPorts",
-            "Must also specify protocol if port range is given.",
+            "A rule with ports has to name their protocol.",
         )
     if number in (ICMP, ICMP6):
         _check_icmp(low, high)
@@ -251,15 +251,15 @@ def _check_ports(rule: Values, low: int | None, high: int | None) -> None:
         # would allow every port.
         raise BadRequest(
             "SecurityGroupInvalidProtocolForPort",
-            f"Ports cannot be specified for protocol {rule['protocol']}. "
-            "Ports are only supported for SCTP, TCP, UDP.",
+            f"Rules for protocol {rule['protocol']} cannot have ports; "
+            "those for SCTP, TCP and UDP can.",
         )
     elif 0 in (low, high):
-        raise BadRequest("SecurityGroupInvalidPortValue", "Invalid value for port 0")
+        raise BadRequest("SecurityGroupInvalidPortValue", "0 is no port.")
     elif low is None or high is None or low > high:
         raise BadRequest(
             "SecurityGroupInvalidPortRange",
-            "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+            f"port_range_min {low} and port_range_max {high} are no range.",
         )
 
 
@@ -268,13 +268,12 @@ def _check_icmp(kind: int | None, code: int | None) -> None:
         if value is not None and value > 255:
             raise BadRequest(
                 "SecurityGroupInvalidIcmpValue",
-                f"Invalid value for ICMP {field} ({name}) {value}. It must be 0 to 255.",
+                f"{name} {value} is no {field} of ICMP, which goes from 0 to 255.",
             )
     if kind is None:
         raise BadRequest(
             "SecurityGroupMissingIcmpType",
-            f"ICMP code (port-range-max) {code} is provided but ICMP type (port-range-min) "
-            "is missing.",
+            f"port_range_max {code}, a code of ICMP, needs a type in port_range_min.",
         )
 
 

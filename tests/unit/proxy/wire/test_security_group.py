@@ -181,7 +181,7 @@ THEIRS = PortGroup.new(DEFAULT, name="Default", external_ids={"owner": "k8s"})
         ("", [], []),
         (f"{GROUP2} {GROUP}", [], [GROUP2, GROUP]),
         ("Default", [DEFAULT_ROW], [DEFAULT]),
-        (f"{GROUP} Default", [DEFAULT_ROW], [DEFAULT, GROUP]),
+        (f"Default {GROUP} {GROUP} {DEFAULT}", [DEFAULT_ROW], [GROUP, DEFAULT]),
         (DEFAULT, [DEFAULT_ROW], [DEFAULT]),
         # the group is gone, or was never ours
         (f"Default {GROUP}", [], [GROUP]),
