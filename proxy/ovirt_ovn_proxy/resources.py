@@ -8,21 +8,35 @@ Pure; the one table that joins `wire` and `plan`. A new resource is a new entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from .config import Config
 from .nb import keys
-from .nb.rows import DhcpOptions, Switch, SwitchPort
+from .nb.rows import DhcpOptions, Router, Switch, SwitchPort
 from .nb.view import View
-from .plan import network, port, subnet
+from .plan import network, port, router, router_interface, subnet
 from .plan.draft import Draft
 from .wire.attributes import AttributeTable, Values
 from .wire.network import NETWORK, encode_network
 from .wire.port import PORT, encode_port
+from .wire.router import (
+    ROUTER,
+    encode_router,
+    read_extra_routes,
+    read_interface,
+    read_new_interface,
+)
 from .wire.subnet import SUBNET, encode_subnet, ranges_of
 
 JsonObject = dict[str, Any]
+
+
+class Action(NamedTuple):
+    """What a PUT below an object does: how its body is read, and planned to be answered."""
+
+    read: Callable[[bytes], Values]
+    plan: Callable[[Draft, Any, Values], JsonObject]
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class Resource:
     `find` looks one up by its REST id, `candidates` yields at least the rows that
     can pass the given filters, `identify` gives a row's REST id. `encode` returns
     None for a row that cannot be shown. `queues` names what a change contends for,
-    from the id (None for POST) and the values.
+    from the id (None for POST) and the values. `actions` are by their names in paths.
     """
 
     table: AttributeTable
@@ -45,6 +59,7 @@ class Resource:
     update: Callable[[Draft, Any, Values], JsonObject]
     delete: Callable[[Draft, Any], None]
     queues: Callable[[View, str | None, Sequence[Values]], Iterable[str]]
+    actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
     def not_found(self) -> str:
@@ -116,6 +131,27 @@ def _port_queues(view: View, port_id: str | None, values: Sequence[Values]) -> I
     return [row.switch] if row is not None and row.switch else []
 
 
+def _router_candidates(view: View, equals: Mapping[str, Sequence[Any]]) -> Iterable[Router]:
+    if "id" in equals:
+        return filter(None, map(view.router, set(equals["id"])))
+    return view.routers()
+
+
+def _encode_router(
+    row: Router, view: View, config: Config, _is_engine: bool, _in_list: bool
+) -> JsonObject:
+    return encode_router(row, view, config)
+
+
+def _router_queues(view: View, router_id: str | None, values: Sequence[Values]) -> Iterable[str]:
+    names = [router_id] if router_id else []
+    for value in values:
+        names += _port_queues(view, value.get("port_id", ""), ())
+        names += _subnet_queues(view, value.get("subnet_id", ""), ())
+        names += [(value.get("external_gateway_info") or {}).get("network_id", "")]
+    return filter(None, names)
+
+
 def _uuid(row: Any) -> str:
     uuid: str = row.uuid
     return uuid
@@ -162,7 +198,25 @@ PORTS = Resource(
     delete=port.delete,
     queues=_port_queues,
 )
+ROUTERS = Resource(
+    table=ROUTER,
+    title="Router",
+    find=View.router,
+    candidates=_router_candidates,
+    identify=_uuid,
+    encode=_encode_router,
+    create=router.create,
+    update=router.update,
+    delete=router.delete,
+    queues=_router_queues,
+    actions={
+        "add_router_interface": Action(read_new_interface, router_interface.add_interface),
+        "remove_router_interface": Action(read_interface, router_interface.remove_interface),
+        "add_extraroutes": Action(read_extra_routes, router.add_routes),
+        "remove_extraroutes": Action(read_extra_routes, router.remove_routes),
+    },
+)
 
 RESOURCES: Mapping[str, Resource] = {
-    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS)
+    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS, ROUTERS)
 }

@@ -67,11 +67,25 @@ class Service:
             "subnet", network_id=self.network, cidr="10.0.0.0/24", ip_version=4
         )["id"]
         self.port = api.create("port", network_id=self.network)["id"]
+        answer = api("POST", "networks", {"network": {"router:external": True}})
+        self.external = answer.json["network"]["id"]
+        api.create("subnet", network_id=self.external, cidr="203.0.113.0/24", ip_version=4)
+        self.router = api.create("router", external_gateway_info={"network_id": self.external})[
+            "id"
+        ]
+        interface = {"subnet_id": self.subnet}
+        assert 200 == api("PUT", f"routers/{self.router}/add_router_interface", interface).status
+        self.own = {
+            "networks": self.network,
+            "subnets": self.subnet,
+            "ports": self.port,
+            "routers": self.router,
+        }
 
     @property
     def ids(self) -> list[str]:
         """The ids of the objects that were there first."""
-        return [self.network, self.subnet, self.port]
+        return [*self.own.values(), self.external]
 
     def send(self, request: bytes, is_identity: bool = False) -> Reply:
         """Send the bytes of a request; return what comes back until the end."""
@@ -235,6 +249,13 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
     pool = st.fixed_dictionaries({}, optional={"start": _ADDRESS, "end": _ADDRESS})
     route = st.fixed_dictionaries({"destination": _CIDR, "nexthop": _ADDRESS})
     fixed_ip = st.fixed_dictionaries({}, optional={"subnet_id": some_id, "ip_address": _ADDRESS})
+    gateway = st.fixed_dictionaries(
+        {"network_id": st.one_of(some_id, st.just(service.external))},
+        optional={
+            "enable_snat": st.sampled_from([True, False, "no"]),
+            "external_fixed_ips": st.lists(fixed_ip, max_size=2),
+        },
+    )
     pair = st.fixed_dictionaries(
         {}, optional={"ip_address": st.one_of(_ADDRESS, _CIDR), "mac_address": _MAC}
     )
@@ -257,6 +278,8 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "allocation_pools": st.lists(pool, max_size=3),
         "dns_nameservers": st.lists(_ADDRESS, max_size=6),
         "host_routes": st.lists(route, max_size=2),
+        "routes": st.lists(route, max_size=3),
+        "external_gateway_info": st.one_of(st.none(), gateway),
         "ipv6_address_mode": mode,
         "ipv6_ra_mode": mode,
         "mac_address": _MAC,
@@ -283,7 +306,7 @@ def _objects(service: Service, resource: str, is_put: bool) -> SearchStrategy[di
         st.sampled_from([*attributes, "nonsense"]),
     ).flatmap(lambda name: st.tuples(st.just(name), _mostly(plausible.get(name, flags), _WILD)))
     required: dict[str, SearchStrategy[Any]] = {}
-    if resource != "networks" and not is_put:
+    if resource in ("subnets", "ports") and not is_put:
         required["network_id"] = st.just(service.network)
     if resource == "subnets" and not is_put:
         numbers = st.integers(0, 255)
@@ -463,8 +486,7 @@ def _request(
 @pytest.mark.parametrize("resource", list(RESOURCES))
 def test_bodies(service: Service, resource: str) -> None:
     """A body of any kind on any write of a resource gets an answer of the API."""
-    own = dict(zip(RESOURCES, service.ids))[resource]
-
+    own = service.own[resource]
     posts = _bodies(service, resource, is_put=False)
     puts = _bodies(service, resource, is_put=True)
 
@@ -480,6 +502,26 @@ def test_bodies(service: Service, resource: str) -> None:
         headers = {"User-Agent": b"Apache-HttpClient/4"} if is_engine else {}
         method, below, body = request
         service.check(_request(method, f"/v2.0/{resource}{below}", body, headers))
+
+    run()
+    service.check_alive()
+
+
+@pytest.mark.parametrize("name", list(RESOURCES["routers"].actions))
+def test_router_actions(service: Service, name: str) -> None:
+    """A body of any kind on an action of a router gets an answer of the API."""
+    some_id = st.sampled_from([*service.ids, "0" * 36])
+    interfaces = st.fixed_dictionaries(
+        {}, optional={"subnet_id": _mostly(some_id, _WILD), "port_id": _mostly(some_id, _WILD)}
+    )
+    routes = _objects(service, "routers", is_put=True).map(lambda value: {"router": value})
+    bodies = _mostly(st.one_of(interfaces, routes), _WILD).map(lambda one: json.dumps(one).encode())
+
+    @bounded(200)
+    @given(_mostly(bodies, st.binary(max_size=20)))
+    def run(body: bytes) -> None:
+        path = f"/v2.0/routers/{service.router}/{name}"
+        service.check(_request("PUT", path, body, {}))
 
     run()
     service.check_alive()
@@ -502,7 +544,7 @@ def test_paths(service: Service) -> None:
 
 def test_queries(service: Service) -> None:
     """Any query string on a list or an object gets an answer of the API."""
-    objects = [f"{collection}/{own}" for collection, own in zip(RESOURCES, service.ids)]
+    objects = [f"{collection}/{own}" for collection, own in service.own.items()]
 
     @bounded(400)
     @given(st.sampled_from([*RESOURCES, *RESOURCES, *objects]), _queries(service))

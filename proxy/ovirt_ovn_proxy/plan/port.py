@@ -14,12 +14,13 @@ from ..nb.rows import Switch, SwitchPort
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
 from ..wire.port import (
+    INTERFACE_OWNER,
     address_pairs,
     asked_admin_state,
     encode_port,
     extra_dhcp_opts,
     has_port_security,
-    is_router_port,
+    is_service_port,
 )
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
@@ -38,6 +39,7 @@ _KEPT = {
     "binding:host_id": (keys.HOST_ID, ""),
     "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
 }
+_FREE_OF_SERVICE_PORTS = {"name", "description", "admin_state_up"}
 _ADDRESS_ATTRIBUTES = {
     "mac_address",
     "fixed_ips",
@@ -79,6 +81,8 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
 def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     """Plan a change of a port; returns its JSON form."""
     switch = _network(draft, port.switch or "")
+    if is_service_port(port):
+        values = _of_service_port(draft, switch, port, values)
     external_ids = dict(port.external_ids)
     if "name" in values:
         external_ids[keys.NIC_NAME] = values["name"]
@@ -111,9 +115,9 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
 
 
 def delete(draft: Draft, port: SwitchPort) -> None:
-    """Plan the end of a port; a router's ports go by way of the router."""
-    if is_router_port(port):
-        owner = port.external_ids.get(keys.DEVICE_OWNER, "network:router_interface")
+    """Plan the end of a port; those of routers and floating IPs go with these alone."""
+    if is_service_port(port):
+        owner = port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)
         raise Conflict(
             "ServicePortInUse",
             f"Port {port.name} cannot be deleted directly via the port API: "
@@ -137,6 +141,25 @@ def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
     ranges = ranges_of(draft.subnets_of(switch.uuid))
     config = draft.context.config
     return encode_port(port, switch.uuid, draft.addressing(port), ranges, config)
+
+
+def _of_service_port(
+    draft: Draft, switch: Switch, port: SwitchPort, values: Values
+) -> dict[str, Any]:
+    """Return what a PUT may change of a router's or a floating IP's port; the rest must stay."""
+    shown = _encode(draft, switch, port)
+    refused = {
+        name
+        for name, value in values.items()
+        if name not in _FREE_OF_SERVICE_PORTS and value != shown[name]
+    }
+    if refused:
+        raise BadRequest(
+            "BadRequest",
+            f"Bad port request: {', '.join(sorted(refused))} of port {port.name} "
+            f"belong to its {port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)}.",
+        )
+    return {name: values[name] for name in values if name in _FREE_OF_SERVICE_PORTS}
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:
@@ -175,11 +198,6 @@ def _readdressed(
     before = (found.mac, has_port_security(port), address_pairs(port, found.mac))
     if (mac, security, pairs) == before and ("fixed_ips" not in values):
         return wanted
-    if is_router_port(port):
-        raise BadRequest(
-            "BadRequest",
-            f"Bad port request: the addresses of port {port.name} belong to its router.",
-        )
     if mac is None:
         raise BadRequest("BadRequest", f"Bad port request: port {port.name} has no MAC address.")
     _check_pairs(pairs, security)
