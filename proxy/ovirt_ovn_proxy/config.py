@@ -206,6 +206,11 @@ class Config:
         "name of the HA_Chassis_Group in Northbound that external gateways are on; without "
         "such a group they route without NAT",
     )
+    distributed_floating_ips: bool = _option(
+        "NETWORK", "distributed-floating-ips", True, parse.boolean,
+        "whether the host of a VM itself does the NAT of its floating IPs, where the external "
+        "network is a physical one, which then has to be on every host; else the gateway's",
+    )
     validation_max_allowed_mtu_bytes: int = _option(
         "VALIDATION", "validation-max-allowed-mtu", 0, parse.integer(0, 0x7FFFFFFF),
         "largest MTU in bytes that a network may have; 0 = no limit",

@@ -15,9 +15,10 @@ from .config import Config
 from .nb import keys
 from .nb.rows import DhcpOptions, Router, Switch, SwitchPort
 from .nb.view import View
-from .plan import network, port, router, router_interface, subnet
+from .plan import floatingip, network, port, router, router_interface, subnet
 from .plan.draft import Draft
 from .wire.attributes import AttributeTable, Values
+from .wire.floatingip import FLOATING_IP, encode_floating_ip, floating_ip_id
 from .wire.network import NETWORK, encode_network
 from .wire.port import PORT, encode_port
 from .wire.router import (
@@ -152,6 +153,31 @@ def _router_queues(view: View, router_id: str | None, values: Sequence[Values]) 
     return filter(None, names)
 
 
+def _floating_ip_candidates(
+    view: View, equals: Mapping[str, Sequence[Any]]
+) -> Iterable[SwitchPort]:
+    if "id" in equals:
+        return filter(None, map(view.floating_ip, set(equals["id"])))
+    return view.floating_ips()
+
+
+def _encode_floating_ip(
+    row: SwitchPort, view: View, config: Config, _is_engine: bool, _in_list: bool
+) -> JsonObject:
+    return encode_floating_ip(row, view, config)
+
+
+def _floating_ip_queues(
+    view: View, floating_ip_id: str | None, values: Sequence[Values]
+) -> Iterable[str]:
+    row = view.floating_ip(floating_ip_id) if floating_ip_id else None
+    names = [view.owner(row)] if row is not None else []
+    for value in values:
+        names += [value.get("floating_network_id")]
+        names += _port_queues(view, value.get("port_id") or "", ())
+    return filter(None, names)
+
+
 def _uuid(row: Any) -> str:
     uuid: str = row.uuid
     return uuid
@@ -216,7 +242,20 @@ ROUTERS = Resource(
         "remove_extraroutes": Action(read_extra_routes, router.remove_routes),
     },
 )
+FLOATING_IPS = Resource(
+    table=FLOATING_IP,
+    title="FloatingIP",
+    find=View.floating_ip,
+    candidates=_floating_ip_candidates,
+    identify=floating_ip_id,
+    encode=_encode_floating_ip,
+    create=floatingip.create,
+    update=floatingip.update,
+    delete=floatingip.delete,
+    queues=_floating_ip_queues,
+)
 
 RESOURCES: Mapping[str, Resource] = {
-    resource.table.collection: resource for resource in (NETWORKS, SUBNETS, PORTS, ROUTERS)
+    resource.table.collection: resource
+    for resource in (NETWORKS, SUBNETS, PORTS, ROUTERS, FLOATING_IPS)
 }

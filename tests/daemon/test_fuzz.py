@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 from daemon.ovsdb import ovsdb_server
 from daemon.proxy import Api, running_api
+from daemon.routing import assert_consistent, attach, external_network, network
 from daemon.wire_tap import WireTap
 from ovirt_ovn_proxy.auth.plugins import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
@@ -75,11 +76,13 @@ class Service:
         ]
         interface = {"subnet_id": self.subnet}
         assert 200 == api("PUT", f"routers/{self.router}/add_router_interface", interface).status
+        self.floating_ip = api.create("floatingip", floating_network_id=self.external)["id"]
         self.own = {
             "networks": self.network,
             "subnets": self.subnet,
             "ports": self.port,
             "routers": self.router,
+            "floatingips": self.floating_ip,
         }
 
     @property
@@ -135,7 +138,8 @@ class Service:
 @contextlib.contextmanager
 def running_service(auth_plugin: str) -> Iterator[Service]:
     """Give the service on a Northbound server of its own."""
-    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server) as api:
+    settings = {"gateway_chassis": ("hv1",)}
+    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server, **settings) as api:
         config = replace(api.config, auth_plugin=auth_plugin)
         applications = make_applications(config, api.connection)
         server = Server([Listener("127.0.0.1", 0, each) for each in applications], Limits())
@@ -282,6 +286,11 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "external_gateway_info": st.one_of(st.none(), gateway),
         "ipv6_address_mode": mode,
         "ipv6_ra_mode": mode,
+        "floating_network_id": st.one_of(some_id, st.just(service.external)),
+        "floating_ip_address": st.one_of(_ADDRESS, st.just("203.0.113.9")),
+        "fixed_ip_address": _ADDRESS,
+        "port_id": st.one_of(st.none(), some_id),
+        "subnet_id": some_id,
         "mac_address": _MAC,
         "fixed_ips": st.lists(fixed_ip, max_size=3),
         "allowed_address_pairs": st.lists(pair, max_size=3),
@@ -308,6 +317,8 @@ def _objects(service: Service, resource: str, is_put: bool) -> SearchStrategy[di
     required: dict[str, SearchStrategy[Any]] = {}
     if resource in ("subnets", "ports") and not is_put:
         required["network_id"] = st.just(service.network)
+    if resource == "floatingips" and not is_put:
+        required["floating_network_id"] = st.just(service.external)
     if resource == "subnets" and not is_put:
         numbers = st.integers(0, 255)
         required["ip_version"] = st.just(4)
@@ -636,6 +647,19 @@ _OPERATION = st.tuples(
             "delete subnet",
             "delete port",
             "tag",
+            "create router",
+            "update router",
+            "update router",
+            "delete router",
+            "attach",
+            "attach",
+            "attach",
+            "detach",
+            "create floatingip",
+            "create floatingip",
+            "update floatingip",
+            "update floatingip",
+            "delete floatingip",
         ]
     ),
     _NUMBER,
@@ -674,6 +698,13 @@ class Visitor:
         if action == "tag":
             path = f"ports/{self._any_id('ports', first)}/tags/t{second % 3}"
             answer = self._api(["PUT", "DELETE"][third % 2], path)
+        elif verb in ("attach", "detach"):
+            where = {"attach": "add_router_interface", "detach": "remove_router_interface"}
+            kind = ["subnet", "port"][third % 4 == 0]
+            body = {f"{kind}_id": self._any_id(f"{kind}s", second)}
+            answer = self._api(
+                "PUT", f"routers/{self._any_id('routers', first)}/{where[verb]}", body
+            )
         elif verb == "delete":
             answer = self._api("DELETE", f"{kind}s/{self._any_id(f'{kind}s', first)}")
         elif action == "create ports":
@@ -682,7 +713,13 @@ class Visitor:
             answer = self._api("POST", "ports", {"ports": elements})
         elif verb == "create":
             network_id = self._any_id("networks", first)
-            values = {"network": self._network, "subnet": self._subnet, "port": self._port}
+            values = {
+                "network": self._network,
+                "subnet": self._subnet,
+                "port": self._port,
+                "router": self._router,
+                "floatingip": self._floating_ip,
+            }
             answer = self._api("POST", f"{kind}s", {kind: values[kind](network_id, second, third)})
         else:
             own = self._any_id(f"{kind}s", first)
@@ -692,6 +729,7 @@ class Visitor:
     @staticmethod
     def _network(_network_id: str, number: int, other: int) -> dict[str, Any]:
         values: dict[str, Any] = {"name": f"n{number % 5}", "port_security_enabled": other % 2 == 0}
+        values["router:external"] = number % 3 == 0
         if number % 4 == 0:
             values["provider:physical_network"] = f"physnet{other % 2}"
             values["provider:segmentation_id"] = 1 + number % 3
@@ -710,8 +748,20 @@ class Visitor:
         values.update(self._change("port", number, other))
         return values
 
+    def _router(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        return {"name": f"r{number % 5}", **self._change("router", number, other)}
+
+    def _floating_ip(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        values = {"floating_network_id": self._external_id(number)}
+        return {**values, **self._change("floatingip", other, number)}
+
+    def _external_id(self, number: int) -> str:
+        external = self._api.get("networks?router:external=True")["networks"]
+        return external[number % len(external)]["id"] if external else "0" * 36
+
     def _change(self, kind: str, number: int, other: int) -> dict[str, Any]:
         """Return a few attributes to set."""
+        gateway = {"network_id": self._external_id(other)}
         choices: dict[str, list[dict[str, Any]]] = {
             "network": [
                 {"name": f"n{other % 5}"},
@@ -719,6 +769,22 @@ class Visitor:
                 {"mtu": 1400 + other % 3},
                 {"provider:segmentation_id": 1 + other % 4},
                 {"provider:network_type": "geneve"},
+                {"router:external": other % 2 == 0},
+            ],
+            "router": [
+                {"name": f"r{other % 5}"},
+                {"external_gateway_info": gateway},
+                {"external_gateway_info": {**gateway, "enable_snat": other % 2 == 0}},
+                {"external_gateway_info": None},
+                {"routes": []},
+                {"routes": [{"destination": "10.99.0.0/16", "nexthop": f"10.0.0.{other % 6}"}]},
+                {"routes": [{"destination": "0.0.0.0/0", "nexthop": f"10.1.0.{other % 6}"}]},
+            ],
+            "floatingip": [
+                {"description": f"d{other % 5}"},
+                {"port_id": None},
+                {"port_id": self._any_id("ports", other)},
+                {"port_id": self._any_id("ports", other + 1)},
             ],
             "subnet": [
                 {"name": f"s{other % 5}"},
@@ -798,17 +864,28 @@ def _check_members(api: Api) -> None:
             assert shown == row
 
 
+def _prepare(api: Api) -> None:
+    """Create a VM's port behind a router with a gateway, and a network beside it."""
+    outside, inside = external_network(api), network(api, "10.0.0.0/29")
+    router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
+    attach(api, router, subnet_id=inside["subnet"])
+    api.create("port", network_id=inside["id"])
+    network(api, "10.1.0.0/24")
+
+
 def test_sequences() -> None:
     """After any changes nothing is double, lists and objects agree, and no view is stale."""
 
     @bounded(45)
     @given(st.lists(_OPERATION, min_size=5, max_size=40))
     def run(operations: list[tuple[str, int, int, int]]) -> None:
-        with ovsdb_server() as nb, running_api(nb) as api:
+        with ovsdb_server() as nb, running_api(nb, gateway_chassis=("hv1",)) as api:
             visitor = Visitor(api)
-            for operation in [("create network", 0, 1, 0), ("create subnet", 0, 0, 1), *operations]:
+            _prepare(api)
+            for operation in operations:
                 visitor.run(operation)
                 _check_invariants(api)
+                assert_consistent(api)
             _check_members(api)
             with running_api(nb) as fresh:
                 assert _everything(fresh) == _everything(api)

@@ -12,11 +12,18 @@ import pytest
 
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import Answer, Api, running_api
+from daemon.routing import external_network
 from daemon.wire_tap import Fault, Transact, WireTap
 
 pytestmark = pytest.mark.daemon
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+KINDS = ["network", "subnet", "port", "router", "floatingip"]
+
+
+def text_of(kind: str) -> str:
+    """Return the attribute of a kind that is nothing but text."""
+    return "description" if kind == "floatingip" else "name"
 
 
 class Tapped(NamedTuple):
@@ -36,7 +43,7 @@ class Tapped(NamedTuple):
 @pytest.fixture
 def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     """The application behind a tap, with the row that ovn-northd would have made."""
-    with WireTap(nb) as tap, running_api(tap.server) as api:
+    with WireTap(nb) as tap, running_api(tap.server, gateway_chassis=("hv1",)) as api:
         api.create("network", name="makes the NB_Global row")
         yield Tapped(api, tap, str(nb.database))
 
@@ -59,34 +66,47 @@ class Objects(NamedTuple):
     network: Any
     subnet: Any
     port: Any
+    router: Any
+    floatingip: Any
+    external_id: str
 
 
 def make_objects(api: Api, name: str) -> Objects:
-    """Create a network with a subnet and a port."""
+    """Create a network with a subnet and a port, and a router and a floating IP beside it."""
+    external_id = external_network(api)["id"]
     network = api.create("network", name=name)
     subnet = api.create(
         "subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4, name=name
     )
-    return Objects(network, subnet, api.create("port", network_id=network["id"], name=name))
+    return Objects(
+        network,
+        subnet,
+        api.create("port", network_id=network["id"], name=name),
+        api.create("router", name=name),
+        api.create("floatingip", floating_network_id=external_id, description=name),
+        external_id,
+    )
 
 
-def posts(network_id: str, number: int) -> dict[str, dict[str, Any]]:
+def posts(network_id: str, number: int, external_id: str = NOBODY) -> dict[str, dict[str, Any]]:
     """Return the values of a new object of each kind; `number` keeps subnets apart."""
     return {
+        "router": {"name": f"r{number}", "external_gateway_info": {"network_id": external_id}},
+        "floatingip": {"floating_network_id": external_id},
         "network": {"name": f"n{number}"},
         "subnet": {"network_id": network_id, "cidr": f"10.1.{number}.0/24", "ip_version": 4},
         "port": {"network_id": network_id, "name": f"p{number}"},
     }
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_reads(tapped: Tapped, kind: str) -> None:
     """A GET is one empty transaction, whatever it asks for."""
     objects = make_objects(tapped.api, "red")
     own = getattr(objects, kind)["id"]
     for path in (
         f"{kind}s",
-        f"{kind}s?name=red&fields=id&sort_key=name&limit=1",
+        f"{kind}s?name=red&fields=id&sort_key=id&limit=1",
         f"{kind}s/{own}",
         f"{kind}s/{own}/tags",
         "quotas/x/details",
@@ -97,18 +117,21 @@ def test_reads(tapped: Tapped, kind: str) -> None:
         assert [[]] == [transact.operations for transact in sent], path
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_writes(tapped: Tapped, kind: str) -> None:
     """A write is one transaction: guards first, then changes, and the request's own comment."""
     api = tapped.api
     objects = make_objects(api, "red")
     own = f"{kind}s/{getattr(objects, kind)['id']}"
-    values = [posts(objects.network["id"], number)[kind] for number in range(4)]
+    values = [
+        posts(objects.network["id"], number, objects.external_id)[kind] for number in range(4)
+    ]
+    text = text_of(kind)
     requests: list[tuple[str, str, Any, int]] = [
         ("POST", f"{kind}s", {kind: values[0]}, 201),
         ("POST", f"{kind}s", {f"{kind}s": values[1:]}, 201),
-        ("PUT", own, {kind: {"name": "blue"}}, 200),
-        ("POST", own, {kind: {"name": "green"}}, 200),
+        ("PUT", own, {kind: {text: "blue"}}, 200),
+        ("POST", own, {kind: {text: "green"}}, 200),
         ("PUT", f"{own}/tags", {"tags": ["a", "b"]}, 200),
         ("PUT", f"{own}/tags/c", None, 201),
         ("DELETE", f"{own}/tags/c", None, 204),
@@ -133,13 +156,13 @@ def test_writes(tapped: Tapped, kind: str) -> None:
         assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     """A PUT of what is there already is one empty transaction, and no new revision."""
     objects = make_objects(tapped.api, "red")
     own = f"{kind}s/{getattr(objects, kind)['id']}"
     before = tapped.api.get(own)
-    for path, body in ((own, {kind: {"name": "red"}}), (f"{own}/tags", {"tags": []})):
+    for path, body in ((own, {kind: {text_of(kind): "red"}}), (f"{own}/tags", {"tags": []})):
         answer, sent = tapped("PUT", path, body)
 
         assert 200 == answer.status
@@ -147,7 +170,7 @@ def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     assert before == tapped.api.get(own)
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_refusals(tapped: Tapped, kind: str) -> None:
     """What is refused is confirmed by one empty transaction, and nothing else is sent."""
     api = tapped.api
@@ -165,22 +188,86 @@ def test_refusals(tapped: Tapped, kind: str) -> None:
                 }
             },
         ),
+        "router": (
+            "PUT",
+            f"routers/{objects.router['id']}/add_router_interface",
+            {"port_id": objects.port["id"]},
+        ),
+        "floatingip": (
+            "POST",
+            "floatingips",
+            {
+                "floatingip": {
+                    "floating_network_id": objects.external_id,
+                    "floating_ip_address": objects.floatingip["floating_ip_address"],
+                }
+            },
+        ),
     }
+    api.update("port", objects.port["id"], device_id="somebody")
     requests: list[tuple[int, tuple[str, str, Any]]] = [
         (404, ("GET", f"{kind}s/{NOBODY}", None)),
-        (404, ("PUT", f"{kind}s/{NOBODY}", {kind: {"name": "blue"}})),
+        (404, ("PUT", f"{kind}s/{NOBODY}", {kind: {text_of(kind): "blue"}})),
         (404, ("DELETE", f"{kind}s/{NOBODY}", None)),
         (404, ("PUT", f"{kind}s/{NOBODY}/tags/a", None)),
         (404, ("DELETE", f"{kind}s/{getattr(objects, kind)['id']}/tags/a", None)),
         (409, in_use[kind]),
     ]
-    if kind != "network":
+    if kind == "floatingip":
+        requests.append((400, ("POST", f"{kind}s", {kind: posts(NOBODY, 1)[kind]})))
+    elif kind != "network":
         requests.append((404, ("POST", f"{kind}s", {kind: posts(NOBODY, 1)[kind]})))
     for status, request in requests:
         answer, sent = tapped(*request)
 
         assert status == answer.status, (request, answer)
         assert [[]] == [transact.operations for transact in sent], request
+
+
+def test_routing(tapped: Tapped) -> None:
+    """Each change of a router, its ports and its floating IPs is one transaction too."""
+    api = tapped.api
+    objects = make_objects(api, "red")
+    router, floating = f"routers/{objects.router['id']}", f"floatingips/{objects.floatingip['id']}"
+    second = api.create("port", network_id=objects.network["id"])["id"]
+    port = {"port_id": objects.port["id"]}
+    gateway = {"network_id": objects.external_id}
+    hop = {"router": {"routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]}}
+    subnet = {"subnet_id": objects.subnet["id"]}
+    for method, path, body, status in (
+        ("PUT", f"{router}/add_router_interface", subnet, 200),
+        ("PUT", f"{router}/add_extraroutes", hop, 200),
+        ("PUT", f"{router}/remove_extraroutes", hop, 200),
+        ("PUT", router, {"router": {"external_gateway_info": gateway}}, 200),
+        ("PUT", router, {"router": {"external_gateway_info": gateway, **hop["router"]}}, 200),
+        (
+            "PUT",
+            router,
+            {"router": {"external_gateway_info": {**gateway, "enable_snat": False}, "routes": []}},
+            200,
+        ),
+        ("PUT", floating, {"floatingip": port}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": second}}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": None}}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": second}}, 200),
+        ("PUT", f"networks/{objects.network['id']}", {"network": {"mtu": 1300}}, 200),
+        ("DELETE", f"ports/{second}", None, 204),
+        (
+            "POST",
+            "floatingips",
+            {"floatingip": {"floating_network_id": objects.external_id, **port}},
+            201,
+        ),
+        ("DELETE", f"ports/{port['port_id']}", None, 204),
+        ("PUT", f"{router}/remove_router_interface", subnet, 200),
+        ("DELETE", router, None, 204),
+        ("DELETE", floating, None, 204),
+    ):
+        answer, sent = tapped(method, path, body)
+
+        assert status == answer.status, (method, path, answer)
+        assert 1 == len(sent), (method, path, sent)
+        assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}, (path, body)
 
 
 def test_bad_requests(tapped: Tapped) -> None:

@@ -271,14 +271,23 @@ class Allocator:
 
     def _excluded(self, version: int) -> set[int]:
         """Return what an existing switch keeps from OVN's own address management."""
-        excluded: set[int] = set()
-        for item in self._switch.other_config.get("exclude_ips", "").split():
-            start, _, end = item.partition("..")
-            first, last = ip_number(start), ip_number(end or start)
-            # More than a subnet's worth is no list of exceptions but a mistake.
-            if version == 4 and first and last and 0 <= last[1] - first[1] < 65536:
-                excluded.update(range(first[1], last[1] + 1))
-        return excluded
+        if version == 6:
+            return set()
+        known = self._draft.excluded.get(self._switch.uuid)
+        if known is None:
+            known = self._draft.excluded[self._switch.uuid] = _excluded_by(self._switch)
+        return known
+
+
+def _excluded_by(switch: Switch) -> set[int]:
+    excluded: set[int] = set()
+    for item in switch.other_config.get("exclude_ips", "").split():
+        start, _, end = item.partition("..")
+        first, last = ip_number(start), ip_number(end or start)
+        # More than a subnet's worth is no list of exceptions but a mistake.
+        if first and last and first[0] == 4 and 0 <= last[1] - first[1] < 65536:
+            excluded.update(range(first[1], last[1] + 1))
+    return excluded
 
 
 def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:

@@ -91,6 +91,8 @@ class Draft:
         # Both sides of routers' ports that this draft makes or changes, by the port's name.
         self._router_ports: dict[str, RouterPort] = {}
         self._behind_router_ports: dict[str, SwitchPort] = {}
+        # New floating IPs, by id.
+        self._floating_ips: dict[str, str] = {}
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
         self._counters_row: list[Insert] = []
@@ -99,6 +101,8 @@ class Draft:
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
+        # What an existing switch keeps from address management, by its uuid.
+        self.excluded: dict[str, set[int]] = {}
         # Where the search in a pool goes on: nothing below is free any more.
         self.search_from: dict[tuple[str, str], int] = {}
 
@@ -139,6 +143,8 @@ class Draft:
             self._router_ports[row.name] = row
         elif isinstance(row, SwitchPort) and row.type == "router":
             self._behind_router_ports[row.options.get("router-port", "")] = row
+        elif isinstance(row, SwitchPort) and keys.FLOATING_ADDRESS in row.external_ids:
+            self._floating_ips[row.external_ids.get(keys.DEVICE_ID, "")] = row.uuid
 
     def delete(self, row: Row) -> None:
         """Want a row of a root table to go."""
@@ -235,6 +241,12 @@ class Draft:
         """Return the row of a router of the view as this draft wants it."""
         row = self.view.router(router_id)
         return self.current(row) if row is not None else None
+
+    def floating_ip(self, floating_ip_id: str) -> SwitchPort | None:
+        """Return the port that holds a floating IP as this draft wants it."""
+        inserted = self._inserted.get(self._floating_ips.get(floating_ip_id, ""))
+        row = self.view.floating_ip(floating_ip_id)
+        return cast("SwitchPort | None", inserted) or (self.current(row) if row else None)
 
     def router_port_of(self, port: SwitchPort) -> RouterPort | None:
         """Return the router's side of a port as this draft wants it."""

@@ -20,6 +20,7 @@ from ..wire.port import (
     encode_port,
     extra_dhcp_opts,
     has_port_security,
+    is_floating_ip,
     is_service_port,
 )
 from ..wire.subnet import ranges_of
@@ -27,6 +28,7 @@ from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
 from .dhcp import with_dhcp
 from .draft import Draft
+from .floating_nat import follow_port, leave_port
 from .port_row import with_addresses, with_asked_state
 
 Values = Mapping[str, Any]
@@ -39,7 +41,8 @@ _KEPT = {
     "binding:host_id": (keys.HOST_ID, ""),
     "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
 }
-_FREE_OF_SERVICE_PORTS = {"name", "description", "admin_state_up"}
+_FREE_OF_ROUTERS = {"name", "description", "admin_state_up"}
+_FREE_OF_FLOATING_IPS = {"name"}
 _ADDRESS_ATTRIBUTES = {
     "mac_address",
     "fixed_ips",
@@ -111,6 +114,7 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if port.difference(wanted):
         wanted = wanted.copy(external_ids=updated(wanted.external_ids, draft.context))
     draft.update(wanted)
+    follow_port(draft, wanted)
     return _encode(draft, switch, wanted)
 
 
@@ -125,8 +129,9 @@ def delete(draft: Draft, port: SwitchPort) -> None:
         )
     for row in draft.options_of(port.name):
         draft.delete(row)
-    # A row of its own that somebody gives it meanwhile would stay.
-    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options")
+    leave_port(draft, port)
+    # A row of its own, or a floating IP, that somebody gives it meanwhile would stay.
+    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options", "external_ids")
     draft.delete_from(_network(draft, port.switch or ""), "ports", port)
 
 
@@ -148,18 +153,15 @@ def _of_service_port(
 ) -> dict[str, Any]:
     """Return what a PUT may change of a router's or a floating IP's port; the rest must stay."""
     shown = _encode(draft, switch, port)
-    refused = {
-        name
-        for name, value in values.items()
-        if name not in _FREE_OF_SERVICE_PORTS and value != shown[name]
-    }
+    free = _FREE_OF_FLOATING_IPS if is_floating_ip(port) else _FREE_OF_ROUTERS
+    refused = {name for name, value in values.items() if name not in free and value != shown[name]}
     if refused:
         raise BadRequest(
             "BadRequest",
             f"Bad port request: {', '.join(sorted(refused))} of port {port.name} "
             f"belong to its {port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)}.",
         )
-    return {name: values[name] for name in values if name in _FREE_OF_SERVICE_PORTS}
+    return {name: values[name] for name in values if name in free}
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:

@@ -8,20 +8,28 @@ from ..nb.rows import Router, Switch
 from ..wire.router_sides import gateway_of, interfaces_of
 from ..wire.subnet import Subnet
 from .draft import Draft
+from .floating_nat import refresh_rules
 from .router_routes import drop_inherited_default
-from .router_state import lock, refresh_announcements, refresh_router, refresh_routes
+from .router_state import (
+    lock,
+    refresh_announcements,
+    refresh_router,
+    refresh_routes,
+    routers_on,
+)
 
 
 def follow_network(draft: Draft, switch: Switch) -> None:
     """Plan what another MTU or physical network means for the routers on a network."""
-    for router in _routers_on(draft, switch):
+    for router in routers_on(draft, switch):
         _announce(draft, router, switch)
         refresh_router(draft, router)
+        refresh_rules(draft, router)
 
 
 def follow_subnet(draft: Draft, switch: Switch, old: Subnet, new: Subnet) -> None:
     """Plan what a change of a subnet means for the routers on its network."""
-    for router in _routers_on(draft, switch):
+    for router in routers_on(draft, switch):
         lock(draft, router)
         _announce(draft, router, switch)
         gateway = gateway_of(router, draft)
@@ -37,15 +45,3 @@ def _announce(draft: Draft, router: Router, switch: Switch) -> None:
     for side in interfaces_of(router, draft):
         if side.network_id == switch.uuid:
             refresh_announcements(draft, side)
-
-
-def _routers_on(draft: Draft, switch: Switch) -> list[Router]:
-    """Return the routers of ours that have a port on a network."""
-    ids = {
-        draft.view.owner(router_port)
-        for port in draft.view.router_sides(switch)
-        for router_port in [draft.view.router_port_of(port)]
-        if router_port is not None
-    }
-    found = [draft.router(router_id) for router_id in sorted(filter(None, ids))]
-    return [router for router in found if router is not None]

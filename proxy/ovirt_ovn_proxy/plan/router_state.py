@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from ..nb import keys
-from ..nb.rows import Nat, Router, RouterPort, StaticRoute
+from ..nb.rows import Nat, Router, RouterPort, StaticRoute, Switch
 from ..wire.network import asked_mtu
 from ..wire.router import has_snat
 from ..wire.router_sides import (
@@ -45,6 +45,18 @@ def count_change(draft: Draft, router: Router) -> None:
     """Plan a later revision of a router."""
     row = draft.current(router)
     draft.update(row.copy(external_ids=updated(row.external_ids, draft.context)))
+
+
+def routers_on(draft: Draft, switch: Switch) -> list[Router]:
+    """Return the routers of ours that have a port on a network."""
+    ids = {
+        draft.view.owner(router_port)
+        for port in draft.view.router_sides(switch)
+        for router_port in [draft.view.router_port_of(port)]
+        if router_port is not None
+    }
+    found = [draft.router(router_id) for router_id in sorted(filter(None, ids))]
+    return [router for router in found if router is not None]
 
 
 def floating_rules(draft: Draft, router: Router) -> list[Nat]:

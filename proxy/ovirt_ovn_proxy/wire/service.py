@@ -20,6 +20,7 @@ _EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "extra_dhcp_opt": ("Extra DHCP options", "DHCP options of single ports."),
     "extraroute": ("Neutron Extra Route", "Routers have static routes."),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Routes come and go one by one."),
+    "fip-port-details": ("Floating IP Port Details Extension", "Floating IPs show their port."),
     "ip-substring-filtering": ("IP address substring filtering", "Filters for parts of addresses."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
