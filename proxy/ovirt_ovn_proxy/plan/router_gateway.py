@@ -9,10 +9,10 @@ from typing import Any
 
 from ..errors import Conflict
 from ..nb import keys
-from ..nb.rows import Router, Switch
+from ..nb.rows import Router, RouterPort, Switch
 from ..wire.network import is_external
 from ..wire.port import GATEWAY_OWNER, fixed_ips
-from ..wire.router import bad_router
+from ..wire.router import bad_router, has_snat
 from ..wire.router_sides import Side, gateway_of
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, release, reserve
@@ -30,6 +30,7 @@ Entries = Sequence[Mapping[str, str]]
 def change_gateway(draft: Draft, router: Router, info: Info | None, label: str) -> None:
     """Plan a router with this external gateway, None for none."""
     lock(draft, router)
+    before = _gateway_and_snat(draft, router)
     old = gateway_of(draft.current(router), draft)
     if old is not None and (info is None or info["network_id"] != old.network_id):
         remove_gateway(draft, router, old)
@@ -41,7 +42,14 @@ def change_gateway(draft: Draft, router: Router, info: Info | None, label: str) 
         elif wanted and not _has(draft, old, wanted):
             _readdress(draft, old, wanted)
     _set_snat(draft, router, info)
-    refresh_router(draft, router)
+    if _gateway_and_snat(draft, router) != before:
+        refresh_router(draft, router)
+
+
+def _gateway_and_snat(draft: Draft, router: Router) -> tuple[RouterPort | None, bool]:
+    row = draft.current(router)
+    gateway = gateway_of(row, draft)
+    return gateway.router_port if gateway is not None else None, has_snat(row)
 
 
 def remove_gateway(draft: Draft, router: Router, gateway: Side) -> None:
