@@ -789,6 +789,7 @@ class Visitor:
             "subnet": [
                 {"name": f"s{other % 5}"},
                 {"gateway_ip": None},
+                {"gateway_ip": f"10.0.0.{1 + other % 6}", "allocation_pools": []},
                 {"enable_dhcp": other % 2 == 0},
                 {"dns_nameservers": ["192.0.2.53"][: other % 2]},
                 {"allocation_pools": []},

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import cast
 
 from ..nb import keys
-from ..nb.rows import HaChassis, HaChassisGroup
+from ..nb.rows import HaChassis, HaChassisGroup, Router
 from ..wire.router_sides import Side
 from .common import created
 from .draft import Draft
@@ -23,11 +23,14 @@ def is_placed(side: Side) -> bool:
     return bool(side.router_port.ha_chassis_group or side.router_port.gateway_chassis)
 
 
-def place(draft: Draft, gateway: Side) -> bool:
+def place(draft: Draft, router: Router, gateway: Side) -> bool:
     """Plan a gateway on the site's chassis, unless it is on some; False if the site names none.
 
-    A gateway that is placed announces the addresses of its router's NAT.
+    A gateway that is placed announces the addresses of its router's NAT. A router that
+    somebody has put on a chassis as a whole, by hand, does NAT there.
     """
+    if "chassis" in router.options:
+        return True
     group = _group(draft)
     router_port, port = draft.current(gateway.router_port), draft.current(gateway.port)
     if not is_placed(Side(router_port, port, gateway.network_id)):

@@ -41,14 +41,17 @@ def associate(draft: Draft, row: SwitchPort, port_id: str, fixed_ip: str | None)
         keys.FLOATING_FIXED: fixed_ip,
         keys.FLOATING_ROUTER: router.uuid,
     }
-    if wanted.items() <= row.external_ids.items() and _rules_of(draft, row):
+    rules = _rules_of(draft, row)
+    if rules and wanted.items() <= row.external_ids.items():
+        for _, rule in rules:
+            draft.update(_rule(draft, rule, row))
         return
     dissociate(draft, row)
     row, port = draft.current(row), draft.current(port)
     _check_only(draft, row, port, fixed_ip)
     _hold(draft, router, port)
     if not is_placed(gateway):
-        if not place(draft, gateway):
+        if not place(draft, router, gateway):
             raise bad_floating_ip(
                 f"The external gateway of router {router.uuid} is on no chassis; "
                 "[NETWORK] gateway-chassis names those for gateways"

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from ..nb.rows import Router, Switch
-from ..wire.router_sides import gateway_of, interfaces_of
+from ..wire.router_sides import Side, gateway_of, interfaces_of
 from ..wire.subnet import Subnet
 from .draft import Draft
 from .floating_nat import refresh_rules
+from .router_ports import mark_gateways
 from .router_routes import drop_inherited_default
 from .router_state import (
     lock,
@@ -31,7 +32,8 @@ def follow_subnet(draft: Draft, switch: Switch, old: Subnet, new: Subnet) -> Non
     """Plan what a change of a subnet means for the routers on its network."""
     for router in routers_on(draft, switch):
         lock(draft, router)
-        _announce(draft, router, switch)
+        for side in _announce(draft, router, switch):
+            mark_gateways(draft, router, side, is_joined=True)
         gateway = gateway_of(router, draft)
         if old.gateway_ip == new.gateway_ip or gateway is None:
             continue
@@ -41,7 +43,9 @@ def follow_subnet(draft: Draft, switch: Switch, old: Subnet, new: Subnet) -> Non
             refresh_routes(draft, router)
 
 
-def _announce(draft: Draft, router: Router, switch: Switch) -> None:
-    for side in interfaces_of(router, draft):
-        if side.network_id == switch.uuid:
-            refresh_announcements(draft, side)
+def _announce(draft: Draft, router: Router, switch: Switch) -> list[Side]:
+    """Plan anew what a router announces on a network; returns its interfaces there."""
+    sides = [side for side in interfaces_of(router, draft) if side.network_id == switch.uuid]
+    for side in sides:
+        refresh_announcements(draft, side)
+    return sides

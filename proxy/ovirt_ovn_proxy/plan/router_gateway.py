@@ -79,7 +79,7 @@ def _add(draft: Draft, router: Router, network_id: str, wanted: Entries, label: 
     networks = _take(draft, switch, Allocator(draft, switch, mac), wanted)
     port = new_port(draft, switch, f"{label}/gateway")
     side = join(draft, router, network_id, port, GATEWAY_OWNER, mac, networks)
-    place(draft, side)
+    place(draft, router, side)
     reserve(draft, switch, side.ips)
     draft.advance(network_id)
     row = draft.current(router)
@@ -125,7 +125,7 @@ def _set_snat(draft: Draft, router: Router, info: Info | None) -> None:
     """Plan SNAT as asked; unasked it is on, where the site has chassis for gateways."""
     asked = info.get("enable_snat") if info is not None else False
     gateway = gateway_of(draft.current(router), draft)
-    is_on = asked is not False and gateway is not None and place(draft, gateway)
+    is_on = asked is not False and gateway is not None and place(draft, router, gateway)
     if asked and not is_on:
         raise bad_router(
             "enable_snat needs a chassis for gateways, which [NETWORK] gateway-chassis names"

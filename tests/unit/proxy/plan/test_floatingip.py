@@ -430,6 +430,15 @@ def test_the_place_follows() -> None:
         assert is_distributed == (rule.logical_port is not None) == (rule.external_mac is not None)
 
 
+def test_the_sites_choice_follows() -> None:
+    """Associating again what is associated already puts the work where the site wants it now."""
+    rows = rows_after(PHYSICAL, put("floatingips", FIP, port_id=PORT)(view_of(*PHYSICAL)))
+    central = {"distributed_floating_ips": False}
+    plan = put_by("floatingips", FIP, {"port_id": PORT}, **central)(view_of(*rows))
+
+    assert [None] == [rule.logical_port for rule in some(rows_after(rows, plan), Nat)]
+
+
 def test_associate_places_the_gateway() -> None:
     """A gateway of ovirt-provider-ovn's is put on a chassis when a floating IP needs it."""
     rows = with_rows(HELD, *outside())

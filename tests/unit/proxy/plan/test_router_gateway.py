@@ -542,3 +542,15 @@ def test_a_chassis_by_hand_is_one() -> None:
     assert [("203.0.113.2", "10.0.0.0/24")] == [
         (row.external_ip, row.logical_ip) for row in some(after, Nat)
     ]
+
+
+def test_a_router_on_a_chassis_as_a_whole() -> None:
+    """A router that somebody has made a gateway router by hand does NAT where it is."""
+    [router] = some(PEER, Router)
+    rows = with_rows(PEER, router.copy(options={"chassis": "hv7"}), *GATEWAY_CHASSIS)
+    after = assert_answered(
+        gateway({"network_id": EXT, "enable_snat": True})(view_of(*rows)), rows, "routers"
+    )
+
+    assert by_name(after, f"lrp{OUTSIDE}").ha_chassis_group is None
+    assert ["10.0.0.0/24"] == [row.logical_ip for row in some(after, Nat)]

@@ -621,6 +621,15 @@ def test_subnet_follows(given: Any, announced: dict[str, str] | None) -> None:
     assert expected == only(after, RouterPort).ipv6_ra_configs
 
 
+def test_a_gateway_that_is_a_routers_already() -> None:
+    """A subnet whose new gateway a router has by a port is noted as that router's."""
+    rows = with_rows(ROUTED, a_subnet(options={"router": "10.0.0.254"}), *inside("10.0.0.9/24"))
+    values = {"gateway_ip": "10.0.0.9", "allocation_pools": []}
+    after = rows_after(rows, put("subnets", SUBNET, **values)(view_of(*rows)))
+
+    assert ROUTER == subnet(after).external_ids[keys.SUBNET_GATEWAY_ROUTER]
+
+
 def test_external_gateway_follows() -> None:
     """Another gateway of the external subnet becomes the router's next hop at once."""
     values = {"gateway_ip": "203.0.113.254", "allocation_pools": []}
