@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import threading
@@ -16,11 +17,20 @@ import pytest
 
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import Answer, Api, path_of, running_api
+from daemon.routing import assert_consistent, external_network
 from daemon.wire_tap import Fault, WireTap
 
 pytestmark = pytest.mark.daemon
 
-KINDS = ["network", "subnet", "port", "security_group", "security_group_rule"]
+KINDS = [
+    "network",
+    "subnet",
+    "port",
+    "security_group",
+    "security_group_rule",
+    "router",
+    "floatingip",
+]
 
 
 class Tapped(NamedTuple):
@@ -53,8 +63,11 @@ class Tapped(NamedTuple):
 @pytest.fixture
 def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     """Two applications on one server, the first behind a tap."""
-    with running_api(nb) as other, WireTap(nb) as tap, running_api(tap.server) as api:
-        yield Tapped(api, tap, other, nb)
+    settings = {"gateway_chassis": ("hv1",)}
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(running_api(nb, **settings))
+        tap = stack.enter_context(WireTap(nb))
+        yield Tapped(stack.enter_context(running_api(tap.server, **settings)), tap, other, nb)
 
 
 class Scene(NamedTuple):
@@ -63,10 +76,12 @@ class Scene(NamedTuple):
     network: Any
     group: Any
     own: dict[str, Any]
+    external_id: str
 
 
 def make_scene(api: Api) -> Scene:
     """Create the objects of a scene."""
+    external_id = external_network(api)["id"]
     network = api.create("network", name="red")
     api.create("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
     group = api.create("security_group", name="red")
@@ -78,13 +93,19 @@ def make_scene(api: Api) -> Scene:
         "network": api.create("network", name="blue"),
         "security_group_rule": api.create("security_group_rule", **rule),
         "security_group": api.create("security_group", name="blue"),
+        "router": api.create("router"),
+        "floatingip": api.create("floatingip", floating_network_id=external_id),
     }
-    return Scene(network, group, own)
+    return Scene(network, group, own, external_id)
 
 
 def new(kind: str, scene: Scene, number: int) -> dict[str, Any]:
     """Return the values of a new object."""
     network_id, group_id = scene.network["id"], scene.group["id"]
+    if kind == "router":
+        return {"external_gateway_info": {"network_id": scene.external_id}}
+    if kind == "floatingip":
+        return {"floating_network_id": scene.external_id}
     if kind == "network":
         return {
             "name": f"n{number}",
@@ -138,9 +159,10 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
         assert row in rows
 
     if kind != "security_group_rule":
-        changed = send("PUT", path, {kind: {"name": "green"}})
+        text = "description" if kind == "floatingip" else "name"
+        changed = send("PUT", path, {kind: {text: "green"}})
         assert 200 == changed.status
-        assert "green" == changed.json[kind]["name"]
+        assert "green" == changed.json[kind][text]
         assert before["revision_number"] + 1 == changed.json[kind]["revision_number"]
         assert changed.json == tapped.other.get(path)
 
@@ -158,6 +180,37 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
     assert 204 == send("DELETE", path).status
     assert 404 == tapped.other("GET", path).status
     assert count + 3 == len(tapped.rows()[f"{kind}s"])
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_broken_session_while_routing(tapped: Tapped, fault: Fault) -> None:
+    """Interfaces, routes, gateways and associations come and go once, wherever it breaks."""
+    api, tap = tapped.api, tapped.tap
+    scene = make_scene(api)
+    own = {kind: one["id"] for kind, one in scene.own.items()}
+    router, floating = f"routers/{own['router']}", f"floatingips/{own['floatingip']}"
+    [first] = api.get(f"subnets?network_id={scene.network['id']}&cidr=10.0.0.0/24")["subnets"]
+    gateway = {"network_id": scene.external_id}
+    hop = {"router": {"routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]}}
+    for path, body in (
+        (f"{router}/add_router_interface", {"subnet_id": first["id"]}),
+        (router, {"router": {"external_gateway_info": gateway}}),
+        (f"{router}/add_extraroutes", hop),
+        (floating, {"floatingip": {"port_id": own["port"]}}),
+        (floating, {"floatingip": {"port_id": None}}),
+        (f"{router}/remove_extraroutes", hop),
+        (router, {"router": {"external_gateway_info": None}}),
+        (f"{router}/remove_router_interface", {"subnet_id": first["id"]}),
+    ):
+        tap.arm(fault)
+        answer = api("PUT", path, body)
+        assert not tap.is_armed
+        tap.release()
+        tap.take_late()
+
+        assert 200 == answer.status, (path, answer)
+        tapped.changed_once(answer)
+        assert_consistent(tapped.other)
 
 
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
@@ -196,7 +249,7 @@ def test_deadline(nb: OvsdbServer) -> None:
         requests: list[tuple[str, str, Any]] = [("GET", "ports", None)]
         for kind in KINDS:
             own = f"{path_of(kind)}/{scene.own[kind]['id']}"
-            late = {} if kind == "security_group_rule" else {"name": "late"}
+            late = {} if kind == "security_group_rule" else {"description": "late"}
             requests += [
                 ("GET", own, None),
                 ("POST", path_of(kind), {kind: new(kind, scene, 9)}),

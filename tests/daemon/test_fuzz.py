@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 from daemon.ovsdb import ovsdb_server
 from daemon.proxy import Api, path_of, running_api
+from daemon.routing import assert_consistent, attach, external_network, network
 from daemon.wire_tap import WireTap
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
@@ -71,22 +72,29 @@ class Service:
         self.group = api.create("security_group")["id"]
         of_group = {"security_group_id": self.group, "direction": "ingress"}
         self.rule = api.create("security_group_rule", **of_group)["id"]
-
-    @property
-    def own(self) -> dict[str, str]:
-        """The ids of the objects that were there first, by collection."""
-        return {
+        answer = api("POST", "networks", {"network": {"router:external": True}})
+        self.external = answer.json["network"]["id"]
+        api.create("subnet", network_id=self.external, cidr="203.0.113.0/24", ip_version=4)
+        self.router = api.create("router", external_gateway_info={"network_id": self.external})[
+            "id"
+        ]
+        interface = {"subnet_id": self.subnet}
+        assert 200 == api("PUT", f"routers/{self.router}/add_router_interface", interface).status
+        self.floating_ip = api.create("floatingip", floating_network_id=self.external)["id"]
+        self.own = {
             "networks": self.network,
             "subnets": self.subnet,
             "ports": self.port,
             "security-groups": self.group,
             "security-group-rules": self.rule,
+            "routers": self.router,
+            "floatingips": self.floating_ip,
         }
 
     @property
     def ids(self) -> list[str]:
         """The ids of the objects that were there first."""
-        return list(self.own.values())
+        return [*self.own.values(), self.external]
 
     def send(self, request: bytes, is_identity: bool = False) -> Reply:
         """Send the bytes of a request; return what comes back until the end."""
@@ -142,7 +150,8 @@ def _listed(api: Api, path: str) -> list[Any]:
 @contextlib.contextmanager
 def running_service(auth_plugin: str) -> Iterator[Service]:
     """Give the service on a Northbound server of its own."""
-    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server) as api:
+    settings = {"gateway_chassis": ("hv1",)}
+    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server, **settings) as api:
         config = replace(api.config, auth_plugin=auth_plugin)
         applications = make_applications(config, api.connection)
         server = Server([Listener("127.0.0.1", 0, each) for each in applications], Limits())
@@ -256,6 +265,13 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
     pool = st.fixed_dictionaries({}, optional={"start": _ADDRESS, "end": _ADDRESS})
     route = st.fixed_dictionaries({"destination": _CIDR, "nexthop": _ADDRESS})
     fixed_ip = st.fixed_dictionaries({}, optional={"subnet_id": some_id, "ip_address": _ADDRESS})
+    gateway = st.fixed_dictionaries(
+        {"network_id": st.one_of(some_id, st.just(service.external))},
+        optional={
+            "enable_snat": st.sampled_from([True, False, "no"]),
+            "external_fixed_ips": st.lists(fixed_ip, max_size=2),
+        },
+    )
     pair = st.fixed_dictionaries(
         {}, optional={"ip_address": st.one_of(_ADDRESS, _CIDR), "mac_address": _MAC}
     )
@@ -278,8 +294,15 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "allocation_pools": st.lists(pool, max_size=3),
         "dns_nameservers": st.lists(_ADDRESS, max_size=6),
         "host_routes": st.lists(route, max_size=2),
+        "routes": st.lists(route, max_size=3),
+        "external_gateway_info": st.one_of(st.none(), gateway),
         "ipv6_address_mode": mode,
         "ipv6_ra_mode": mode,
+        "floating_network_id": st.one_of(some_id, st.just(service.external)),
+        "floating_ip_address": st.one_of(_ADDRESS, st.just("203.0.113.9")),
+        "fixed_ip_address": _ADDRESS,
+        "port_id": st.one_of(st.none(), some_id),
+        "subnet_id": some_id,
         "mac_address": _MAC,
         "fixed_ips": st.lists(fixed_ip, max_size=3),
         "allowed_address_pairs": st.lists(pair, max_size=3),
@@ -320,6 +343,8 @@ def _objects(service: Service, resource: str, is_put: bool) -> SearchStrategy[di
     if resource == "security-group-rules" and not is_put:
         required["security_group_id"] = st.just(service.group)
         required["direction"] = st.sampled_from(["ingress", "egress"])
+    if resource == "floatingips" and not is_put:
+        required["floating_network_id"] = st.just(service.external)
     if resource == "subnets" and not is_put:
         numbers = st.integers(0, 255)
         required["ip_version"] = st.just(4)
@@ -519,6 +544,26 @@ def test_bodies(service: Service, resource: str) -> None:
     service.check_alive()
 
 
+@pytest.mark.parametrize("name", list(RESOURCES["routers"].actions))
+def test_router_actions(service: Service, name: str) -> None:
+    """A body of any kind on an action of a router gets an answer of the API."""
+    some_id = st.sampled_from([*service.ids, "0" * 36])
+    interfaces = st.fixed_dictionaries(
+        {}, optional={"subnet_id": _mostly(some_id, _WILD), "port_id": _mostly(some_id, _WILD)}
+    )
+    routes = _objects(service, "routers", is_put=True).map(lambda value: {"router": value})
+    bodies = _mostly(st.one_of(interfaces, routes), _WILD).map(lambda one: json.dumps(one).encode())
+
+    @bounded(200)
+    @given(_mostly(bodies, st.binary(max_size=20)))
+    def run(body: bytes) -> None:
+        path = f"/v2.0/routers/{service.router}/{name}"
+        service.check(_request("PUT", path, body, {}))
+
+    run()
+    service.check_alive()
+
+
 def test_paths(service: Service) -> None:
     """Any verb on any path, with any headers, gets an answer of the API."""
     protected = set(service.ids)
@@ -654,6 +699,19 @@ _OPERATION = st.tuples(
             "delete security_group",
             "delete security_group_rule",
             "tag",
+            "create router",
+            "update router",
+            "update router",
+            "delete router",
+            "attach",
+            "attach",
+            "attach",
+            "detach",
+            "create floatingip",
+            "create floatingip",
+            "update floatingip",
+            "update floatingip",
+            "delete floatingip",
         ]
     ),
     _NUMBER,
@@ -692,6 +750,13 @@ class Visitor:
         if action == "tag":
             path = f"ports/{self._any_id('ports', first)}/tags/t{second % 3}"
             answer = self._api(["PUT", "DELETE"][third % 2], path)
+        elif verb in ("attach", "detach"):
+            where = {"attach": "add_router_interface", "detach": "remove_router_interface"}
+            kind = ["subnet", "port"][third % 4 == 0]
+            body = {f"{kind}_id": self._any_id(f"{kind}s", second)}
+            answer = self._api(
+                "PUT", f"routers/{self._any_id('routers', first)}/{where[verb]}", body
+            )
         elif verb == "delete":
             answer = self._api("DELETE", f"{path_of(kind)}/{self._any_id(path_of(kind), first)}")
         elif action == "create ports":
@@ -705,6 +770,8 @@ class Visitor:
                 "port": (self._port, "networks"),
                 "security_group": (self._group, "networks"),
                 "security_group_rule": (self._rule, "security-groups"),
+                "router": (self._router, "networks"),
+                "floatingip": (self._floating_ip, "networks"),
             }[kind]
             values = make(self._any_id(parent, first), second, third)
             answer = self._api("POST", path_of(kind), {kind: values})
@@ -716,6 +783,7 @@ class Visitor:
     @staticmethod
     def _network(_network_id: str, number: int, other: int) -> dict[str, Any]:
         values: dict[str, Any] = {"name": f"n{number % 5}", "port_security_enabled": other % 2 == 0}
+        values["router:external"] = number % 3 == 0
         if number % 4 == 0:
             values["provider:physical_network"] = f"physnet{other % 2}"
             values["provider:segmentation_id"] = 1 + number % 3
@@ -747,8 +815,20 @@ class Visitor:
             values["protocol"] = (6, 17, 1)[other % 3]
         return values
 
+    def _router(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        return {"name": f"r{number % 5}", **self._change("router", number, other)}
+
+    def _floating_ip(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        values = {"floating_network_id": self._external_id(number)}
+        return {**values, **self._change("floatingip", other, number)}
+
+    def _external_id(self, number: int) -> str:
+        external = self._api.get("networks?router:external=True")["networks"]
+        return external[number % len(external)]["id"] if external else "0" * 36
+
     def _change(self, kind: str, number: int, other: int) -> dict[str, Any]:
         """Return a few attributes to set."""
+        gateway = {"network_id": self._external_id(other)}
         choices: dict[str, list[dict[str, Any]]] = {
             "network": [
                 {"name": f"n{other % 5}"},
@@ -756,10 +836,27 @@ class Visitor:
                 {"mtu": 1400 + other % 3},
                 {"provider:segmentation_id": 1 + other % 4},
                 {"provider:network_type": "geneve"},
+                {"router:external": other % 2 == 0},
+            ],
+            "router": [
+                {"name": f"r{other % 5}"},
+                {"external_gateway_info": gateway},
+                {"external_gateway_info": {**gateway, "enable_snat": other % 2 == 0}},
+                {"external_gateway_info": None},
+                {"routes": []},
+                {"routes": [{"destination": "10.99.0.0/16", "nexthop": f"10.0.0.{other % 6}"}]},
+                {"routes": [{"destination": "0.0.0.0/0", "nexthop": f"10.1.0.{other % 6}"}]},
+            ],
+            "floatingip": [
+                {"description": f"d{other % 5}"},
+                {"port_id": None},
+                {"port_id": self._any_id("ports", other)},
+                {"port_id": self._any_id("ports", other + 1)},
             ],
             "subnet": [
                 {"name": f"s{other % 5}"},
                 {"gateway_ip": None},
+                {"gateway_ip": f"10.0.0.{1 + other % 6}", "allocation_pools": []},
                 {"enable_dhcp": other % 2 == 0},
                 {"dns_nameservers": ["192.0.2.53"][: other % 2]},
                 {"allocation_pools": []},
@@ -860,17 +957,28 @@ def _check_members(api: Api) -> None:
             assert shown == row
 
 
+def _prepare(api: Api) -> None:
+    """Create a VM's port behind a router with a gateway, and a network beside it."""
+    outside, inside = external_network(api), network(api, "10.0.0.0/29")
+    router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
+    attach(api, router, subnet_id=inside["subnet"])
+    api.create("port", network_id=inside["id"])
+    network(api, "10.1.0.0/24")
+
+
 def test_sequences() -> None:
     """After any changes nothing is double, lists and objects agree, and no view is stale."""
 
     @bounded(45)
     @given(st.lists(_OPERATION, min_size=5, max_size=40))
     def run(operations: list[tuple[str, int, int, int]]) -> None:
-        with ovsdb_server() as nb, running_api(nb) as api:
+        with ovsdb_server() as nb, running_api(nb, gateway_chassis=("hv1",)) as api:
             visitor = Visitor(api)
-            for operation in [("create network", 0, 1, 0), ("create subnet", 0, 0, 1), *operations]:
+            _prepare(api)
+            for operation in operations:
                 visitor.run(operation)
                 _check_invariants(api)
+                assert_consistent(api)
             _check_members(api)
             with running_api(nb) as fresh:
                 assert _everything(fresh) == _everything(api)

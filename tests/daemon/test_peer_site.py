@@ -89,8 +89,11 @@ class Site(NamedTuple):
 
 
 @contextlib.contextmanager
-def running_site() -> Iterator[Site]:
-    """Serve a copy of the site's database, with ovn-northd and the proxy."""
+def running_site(**settings: Any) -> Iterator[Site]:
+    """Serve a copy of the site's database, with ovn-northd and the proxy.
+
+    `settings` are fields of Config.
+    """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(short_folder())
         database = folder / "nb.db"
@@ -113,7 +116,7 @@ def running_site() -> Iterator[Site]:
         )
         stack.callback(northd.stop)
         northd.start()
-        site = Site(stack.enter_context(running_api(nb)), nb)
+        site = Site(stack.enter_context(running_api(nb, **settings)), nb)
         # Northd is at work once it has written to the Southbound.
         site.nbctl("--wait=sb", "--timeout=10", "sync")
         yield site

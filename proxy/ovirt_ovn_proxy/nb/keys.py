@@ -69,6 +69,31 @@ RULE_DESCRIPTION = "ovirt_rule_description"
 # What ovirt-provider-ovn writes, while it reads the one before.
 RULE_DESCRIPTION_WRITTEN = "description"
 
+# Logical_Router: a router; ROUTER_GATEWAY is the REST id of its external gateway's port
+ROUTER_GATEWAY = "ovirt_gateway_port"
+ROUTER_NAME = "ovirt_router_name"  # absent: the row's own name
+ROUTER_SNAT = "ovirt_enable_snat"  # absent: off
+
+# Logical_Router_Port: which of its options are ours to take away again, separated by blanks
+ROUTER_PORT_OPTIONS = "ovirt_options"
+
+# Logical_Router_Static_Route, NAT: rows that follow from a router's gateway
+GATEWAY_ROUTE = "ovirt_gateway_route"
+GATEWAY_SNAT = "ovirt_gateway_snat"
+
+# Logical_Switch_Port on an external network: a floating IP, whose id is in DEVICE_ID.
+# The last three only while it is associated.
+FLOATING_ADDRESS = "ovirt_floating_ip_address"
+FLOATING_MAC = "ovirt_floating_mac_address"
+FLOATING_PORT = "ovirt_floating_port_id"
+FLOATING_FIXED = "ovirt_floating_fixed_ip_address"
+FLOATING_ROUTER = "ovirt_floating_router_id"
+
+# Logical_Switch_Port of a VM: ids of its floating IPs, separated by blanks.
+# NAT: the id of the floating IP that it works for.
+FLOATING_IPS = "ovirt_floating_ips"
+NAT_FLOATING_IP = "ovirt_floating_ip_id"
+
 # Any of them
 DESCRIPTION = "ovirt_description"
 ADMIN_STATE = "ovirt_admin_state_up"

@@ -88,6 +88,12 @@ class Replica:
         self.ports_by_device: dict[str, tuple[SwitchPort, ...]] = {}
         self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
         self.localnets_by_switch: dict[str, dict[str, SwitchPort]] = {}
+        self.router_sides_by_switch: dict[str, dict[str, SwitchPort]] = {}
+        self._by_switch = {
+            "localnet": self.localnets_by_switch,
+            "router": self.router_sides_by_switch,
+        }
+        self.floating_ips: dict[str, SwitchPort] = {}
         self.options_by_port: dict[str, dict[str, DhcpOptions]] = {}
         self._indexed_dhcp: dict[str, _IndexedDhcp] = {}
         self._router_port_by_name: dict[str, RouterPort] = {}
@@ -106,6 +112,10 @@ class Replica:
     def router_port_of(self, port: SwitchPort) -> RouterPort | None:
         """Return the router's side of a port of type "router"; None if there is none."""
         return self._router_port_by_name.get(port.options.get("router-port", ""))
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the switch's side of a router port; None if there is none."""
+        return self._behind_router_port.get(router_port.name)
 
     def usage_of(self, switch: Switch) -> Usage:
         """Return what is taken on a switch: counted once, and kept current from then on."""
@@ -323,14 +333,17 @@ class Replica:
             )
             if others:
                 self.ports_by_device[indexed.device_id] = others
+            if self.floating_ips.get(indexed.device_id) is port:
+                del self.floating_ips[indexed.device_id]
         usage, found = self._counted.pop(port.uuid, (None, NOTHING))
         if usage is not None:
             usage.discard(found)
         if self._behind_router_port.get(indexed.router_port) is port:
             del self._behind_router_port[indexed.router_port]
-        localnets = self.localnets_by_switch.get(port.switch or "", {})
-        if localnets.pop(port.uuid, None) is not None and not localnets:
-            del self.localnets_by_switch[port.switch or ""]
+        for index in self._by_switch.values():
+            ports = index.get(port.switch or "", {})
+            if ports.pop(port.uuid, None) is not None and not ports:
+                del index[port.switch or ""]
         switch = self.switches.get(port.switch or "")
         if switch is not None:
             switch.rendered = None
@@ -345,13 +358,15 @@ class Replica:
         device_id = port.external_ids.get(keys.DEVICE_ID)
         if device_id:
             self.ports_by_device[device_id] = (*self.ports_by_device.get(device_id, ()), port)
+            if keys.FLOATING_ADDRESS in port.external_ids:
+                self.floating_ips[device_id] = port
         router_port = port.options.get("router-port", "") if port.type == "router" else ""
         if router_port:
             self._behind_router_port[router_port] = port
         if switch is not None:
             switch.rendered = None
-            if port.type == "localnet":
-                self.localnets_by_switch.setdefault(switch.uuid, {})[port.uuid] = port
+            if port.type in self._by_switch:
+                self._by_switch[port.type].setdefault(switch.uuid, {})[port.uuid] = port
             usage = self._usages.get(switch.uuid)
             if usage is not None:
                 self._count(port, usage)

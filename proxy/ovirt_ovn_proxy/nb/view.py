@@ -9,11 +9,23 @@ the replica's lock. Shows our rows only; rows of other managers are invisible.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from . import keys, schema
 from .addresses import Addressing, addressing
 from .replica import Replica
-from .rows import Acl, DhcpOptions, NbGlobal, PortGroup, Row, Switch, SwitchPort
+from .rows import (
+    Acl,
+    DhcpOptions,
+    HaChassisGroup,
+    NbGlobal,
+    PortGroup,
+    Router,
+    RouterPort,
+    Row,
+    Switch,
+    SwitchPort,
+)
 from .usage import Usage
 
 
@@ -30,6 +42,16 @@ def is_port(row: SwitchPort) -> bool:
 def is_security_group(row: PortGroup) -> bool:
     """Say whether a port group is a REST security group."""
     return is_ours(row) and row.name != keys.DROP_GROUP
+
+
+def is_bare_router(row: Router) -> bool:
+    """Say whether a router is as ovirt-provider-ovn leaves one without gateway and interfaces.
+
+    It writes no key of its own, but always `enabled`, which `ovn-nbctl lr-add` and
+    other managers leave empty; those that set it (OpenStack) write keys of theirs.
+    """
+    has_nothing = not (row.external_ids or row.options or row.ports or row.nat)
+    return has_nothing and row.enabled is not None
 
 
 class View:
@@ -101,9 +123,73 @@ class View:
             if self.port(row.name) is row:
                 yield row
 
+    def port_groups_of(self, port: SwitchPort) -> list[PortGroup]:
+        """Return the port groups of ours that a port is in."""
+        rows = cast("dict[str, PortGroup]", self._replica.tables[schema.PORT_GROUP]).values()
+        return [row for row in rows if port.uuid in row.ports and is_ours(row)]
+
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port."""
         return addressing(port, self._replica.router_port_of(port))
+
+    # routers
+
+    def routers(self) -> Iterator[Router]:
+        """Yield the routers that are ours."""
+        rows = cast("dict[str, Router]", self._replica.tables[schema.ROUTER]).values()
+        return filter(self._is_our_router, rows)
+
+    def router(self, router_id: str) -> Router | None:
+        """Return the row of a router."""
+        row = cast("Router | None", self.row(schema.ROUTER, router_id))
+        return row if row is not None and self._is_our_router(row) else None
+
+    def _is_our_router(self, row: Router) -> bool:
+        """Say whether a router is ours.
+
+        It has a key of ours, or none (ovirt-provider-ovn writes one with the external
+        gateway only) and a port of ours that names it as its device.
+        """
+        if any(key.startswith(keys.PREFIX) for key in row.external_ids):
+            return True
+        return is_bare_router(row) or any(
+            port is not None and port.external_ids.get(keys.DEVICE_ID) == row.uuid
+            for port in map(self.port_behind, self.router_ports(row))
+        )
+
+    def router_ports(self, router: Router) -> list[RouterPort]:
+        """Return the ports of a router, those that others gave it too."""
+        return cast("list[RouterPort]", self.children(router, "ports"))
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the REST port that is the switch's side of a router port."""
+        row = self._replica.port_behind(router_port)
+        return row if row is not None and self.port(row.name) is row else None
+
+    def router_sides(self, switch: Switch) -> list[SwitchPort]:
+        """Return the REST ports of a network that are routers' ports."""
+        rows = self._replica.router_sides_by_switch.get(switch.uuid, {})
+        return [rows[uuid] for uuid in sorted(rows) if is_port(rows[uuid])]
+
+    def router_port_of(self, port: SwitchPort) -> RouterPort | None:
+        """Return the router's side of a port."""
+        return self._replica.router_port_of(port) if port.type == "router" else None
+
+    def chassis_group(self, name: str) -> HaChassisGroup | None:
+        """Return the group of chassis with this name, whoever made it."""
+        rows = cast("dict[str, HaChassisGroup]", self._replica.tables[schema.HA_GROUP]).values()
+        return next((row for row in rows if row.name == name), None)
+
+    # floating IPs
+
+    def floating_ips(self) -> Iterator[SwitchPort]:
+        """Yield the ports that hold floating IPs."""
+        return (row for row in self._replica.floating_ips.values() if self.port(row.name) is row)
+
+    def floating_ip(self, floating_ip_id: str) -> SwitchPort | None:
+        """Return the port that holds a floating IP."""
+        row = self._replica.floating_ips.get(floating_ip_id)
+        return row if row is not None and self.port(row.name) is row else None
 
     def options_of(self, port_id: str) -> list[DhcpOptions]:
         """Return the DHCP rows that belong to one port alone."""

@@ -18,9 +18,19 @@ from typing import Any, cast
 
 from ..config import Config
 from ..nb import keys, ops, schema
-from ..nb.addresses import Addressing
+from ..nb.addresses import Addressing, addressing
 from ..nb.ops import Operation
-from ..nb.rows import Acl, DhcpOptions, PortGroup, Row, RowT, Switch, SwitchPort
+from ..nb.rows import (
+    Acl,
+    DhcpOptions,
+    PortGroup,
+    Router,
+    RouterPort,
+    Row,
+    RowT,
+    Switch,
+    SwitchPort,
+)
 from ..nb.view import View, is_ours, is_security_group
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 
@@ -100,6 +110,14 @@ class Draft:
         # By the row that has the set, and its member.
         self._attached: dict[tuple[str, str], Attach] = {}
         self._detached: dict[tuple[str, str], Detach] = {}
+        # The same by row and column, and the rows that keep new ones alive.
+        self._members: dict[tuple[str, str], list[str]] = {}
+        self._owners: dict[str, str] = {}
+        # Both sides of routers' ports that this draft makes or changes, by the port's name.
+        self._router_ports: dict[str, RouterPort] = {}
+        self._behind_router_ports: dict[str, SwitchPort] = {}
+        # New floating IPs, by id.
+        self._floating_ips: dict[str, str] = {}
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
         self._counters_row: list[Insert] = []
@@ -114,6 +132,8 @@ class Draft:
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
+        # What an existing switch keeps from address management, by its uuid.
+        self.excluded: dict[str, set[int]] = {}
         # Where the search in a pool goes on: nothing below is free any more.
         self.search_from: dict[tuple[str, str], int] = {}
 
@@ -122,6 +142,7 @@ class Draft:
     def insert(self, row: Row) -> None:
         """Want a new row."""
         self._inserted[row.uuid] = row
+        self._index(row)
         if isinstance(row, DhcpOptions):
             owner = row.external_ids.get(keys.SUBNET_NETWORK) or row.external_ids.get(
                 keys.PORT_OF_OPTIONS, ""
@@ -141,10 +162,22 @@ class Draft:
         if self._detached.pop(key, None) is None:
             is_new = row.uuid in self._inserted
             self._attached[key] = Attach(row.table, row.uuid, column, member.uuid, is_new)
+            self._members.setdefault((row.uuid, column), []).append(member.uuid)
+            if (row.table, column) in schema.CHILDREN:
+                self._owners[member.uuid] = row.uuid
 
     def update(self, new: Row) -> None:
         """Want a row of the view, or of this draft, to become `new`."""
         (self._inserted if new.uuid in self._inserted else self._updated)[new.uuid] = new
+        self._index(new)
+
+    def _index(self, row: Row) -> None:
+        if isinstance(row, RouterPort):
+            self._router_ports[row.name] = row
+        elif isinstance(row, SwitchPort) and row.type == "router":
+            self._behind_router_ports[row.options.get("router-port", "")] = row
+        elif isinstance(row, SwitchPort) and keys.FLOATING_ADDRESS in row.external_ids:
+            self._floating_ips[row.external_ids.get(keys.DEVICE_ID, "")] = row.uuid
 
     def delete(self, row: Row) -> None:
         """Want a row of a root table to go."""
@@ -191,6 +224,10 @@ class Draft:
         wanted = self._updated.get(row.uuid) or self._inserted.get(row.uuid) or row
         return cast("RowT", wanted)
 
+    def inserted(self, uuid: str) -> Row | None:
+        """Return a row that this draft inserts."""
+        return self._inserted.get(uuid)
+
     def network(self, network_id: str) -> Switch | None:
         """Return the switch of a network as this draft wants it."""
         row = self.view.network(network_id)
@@ -205,10 +242,14 @@ class Draft:
 
     def _attached_to(self, parent: Row, column: str) -> list[Row]:
         return [
-            self._inserted[step.member]
-            for step in self._attached.values()
-            if (step.uuid, step.column) == (parent.uuid, column) and step.member in self._inserted
+            self._inserted[member]
+            for member in self._members.get((parent.uuid, column), ())
+            if (parent.uuid, member) in self._attached and member in self._inserted
         ]
+
+    def owner(self, row: Row) -> str | None:
+        """Return the uuid of the row that keeps this one alive, or will."""
+        return self._owners.get(row.uuid) or self.view.owner(row)
 
     def localnet(self, switch: Switch) -> SwitchPort | None:
         """Return the port that joins a network to its physical network."""
@@ -222,7 +263,35 @@ class Draft:
 
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port as this draft wants it."""
-        return self.view.addressing(port)
+        return addressing(port, self.router_port_of(port))
+
+    def port(self, port_id: str) -> SwitchPort | None:
+        """Return the row of a REST port of the view as this draft wants it."""
+        row = self.view.port(port_id)
+        return self.current(row) if row is not None else None
+
+    def router(self, router_id: str) -> Router | None:
+        """Return the row of a router of the view as this draft wants it."""
+        row = self.view.router(router_id)
+        return self.current(row) if row is not None else None
+
+    def floating_ip(self, floating_ip_id: str) -> SwitchPort | None:
+        """Return the port that holds a floating IP as this draft wants it."""
+        inserted = self._inserted.get(self._floating_ips.get(floating_ip_id, ""))
+        row = self.view.floating_ip(floating_ip_id)
+        return cast("SwitchPort | None", inserted) or (self.current(row) if row else None)
+
+    def router_port_of(self, port: SwitchPort) -> RouterPort | None:
+        """Return the router's side of a port as this draft wants it."""
+        if port.type != "router":
+            return None
+        found = self._router_ports.get(port.options.get("router-port", ""))
+        return found or self.view.router_port_of(port)
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the switch's side of a router port as this draft wants it."""
+        found = self._behind_router_ports.get(router_port.name)
+        return found or self.view.port_behind(router_port)
 
     def subnets_of(self, network_id: str) -> list[DhcpOptions]:
         """Return the subnets of a network as this draft wants them, oldest first."""

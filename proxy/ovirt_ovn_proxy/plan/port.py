@@ -14,13 +14,15 @@ from ..nb.rows import Switch, SwitchPort
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
 from ..wire.port import (
+    INTERFACE_OWNER,
     SERVICE_OWNER,
     address_pairs,
     asked_admin_state,
     encode_port,
     extra_dhcp_opts,
     has_port_security,
-    is_router_port,
+    is_floating_ip,
+    is_service_port,
 )
 from ..wire.security_group import groups_of_port
 from ..wire.subnet import ranges_of
@@ -28,6 +30,7 @@ from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
 from .dhcp import with_dhcp
 from .draft import Draft
+from .floating_nat import follow_port, leave_port
 from .membership import change_groups, join_groups
 from .port_row import with_addresses, with_asked_state
 
@@ -41,6 +44,8 @@ _KEPT = {
     "binding:host_id": (keys.HOST_ID, ""),
     "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
 }
+_FREE_OF_ROUTERS = {"name", "description", "admin_state_up"}
+_FREE_OF_FLOATING_IPS = {"name"}
 _ADDRESS_ATTRIBUTES = {
     "mac_address",
     "fixed_ips",
@@ -86,6 +91,8 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
 def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     """Plan a change of a port; returns its JSON form."""
     switch = _network(draft, port.switch or "")
+    if is_service_port(port):
+        values = _of_service_port(draft, switch, port, values)
     external_ids = dict(port.external_ids)
     if "name" in values:
         external_ids[keys.NIC_NAME] = values["name"]
@@ -115,13 +122,14 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if port.difference(wanted):
         wanted = wanted.copy(external_ids=updated(wanted.external_ids, draft.context))
     draft.update(wanted)
+    follow_port(draft, wanted)
     return _encode(draft, switch, wanted)
 
 
 def delete(draft: Draft, port: SwitchPort) -> None:
-    """Plan the end of a port; a router's ports go by way of the router."""
-    if is_router_port(port):
-        owner = port.external_ids.get(keys.DEVICE_OWNER, "network:router_interface")
+    """Plan the end of a port; those of routers and floating IPs go with these alone."""
+    if is_service_port(port):
+        owner = port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)
         raise Conflict(
             "ServicePortInUse",
             f"Port {port.name} cannot be deleted directly via the port API: "
@@ -129,8 +137,9 @@ def delete(draft: Draft, port: SwitchPort) -> None:
         )
     for row in draft.options_of(port.name):
         draft.delete(row)
-    # A row of its own that somebody gives it meanwhile would stay.
-    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options")
+    leave_port(draft, port)
+    # A row of its own, or a floating IP, that somebody gives it meanwhile would stay.
+    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options", "external_ids")
     draft.delete_from(_network(draft, port.switch or ""), "ports", port)
 
 
@@ -146,6 +155,22 @@ def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
     groups = groups_of_port(port, draft)
     config = draft.context.config
     return encode_port(port, switch.uuid, draft.addressing(port), ranges, groups, config)
+
+
+def _of_service_port(
+    draft: Draft, switch: Switch, port: SwitchPort, values: Values
+) -> dict[str, Any]:
+    """Return what a PUT may change of a router's or a floating IP's port; the rest must stay."""
+    shown = _encode(draft, switch, port)
+    free = _FREE_OF_FLOATING_IPS if is_floating_ip(port) else _FREE_OF_ROUTERS
+    refused = {name for name, value in values.items() if name not in free and value != shown[name]}
+    if refused:
+        raise BadRequest(
+            "BadRequest",
+            f"Bad port request: {', '.join(sorted(refused))} of port {port.name} "
+            f"belong to its {port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)}.",
+        )
+    return {name: values[name] for name in values if name in free}
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:
@@ -184,11 +209,6 @@ def _readdressed(
     before = (found.mac, has_port_security(port), address_pairs(port, found.mac))
     if (mac, security, pairs) == before and ("fixed_ips" not in values):
         return wanted
-    if is_router_port(port):
-        raise BadRequest(
-            "BadRequest",
-            f"Bad port request: the addresses of port {port.name} belong to its router.",
-        )
     if mac is None:
         raise BadRequest("BadRequest", f"Bad port request: port {port.name} has no MAC address.")
     _check_pairs(pairs, security)

@@ -299,6 +299,13 @@ def put_by(collection: str, object_id: str, values: Any, **options: Any) -> Call
     return make_writer(route, resource, body, context(**options)).make_plan
 
 
+def act(name: str, object_id: str, body: Any, **options: Any) -> Callable[[View], Plan]:
+    """Return the planner of a router's action."""
+    resource = RESOURCES["routers"]
+    route = Route("act", resource, (object_id, name))
+    return make_writer(route, resource, json.dumps(body).encode(), context(**options)).make_plan
+
+
 def delete(collection: str, object_id: str) -> Callable[[View], Plan]:
     """Return the planner of a DELETE."""
     resource = RESOURCES[collection]

@@ -105,6 +105,8 @@ def indexes(replica: Replica) -> dict[str, Any]:
         "subnets": {key: set(rows) for key, rows in replica.subnets_by_network.items()},
         "options": {key: set(rows) for key, rows in replica.options_by_port.items()},
         "localnets": {key: set(ports) for key, ports in replica.localnets_by_switch.items()},
+        "router sides": {key: set(ports) for key, ports in replica.router_sides_by_switch.items()},
+        "floating IPs": {key: port.uuid for key, port in replica.floating_ips.items()},
         "macs": {
             switch.uuid: dict(replica.usage_of(switch).macs) for switch in replica.switches.values()
         },

@@ -688,7 +688,11 @@ def test_delete() -> None:
     rows = site(OWN, own_row({}, OWN_ROW))
     plan = delete("ports", PORT)(view_of(*rows))
 
-    references = {"dhcpv4_options": SUBNET, "dhcpv6_options": None}
+    references = {
+        "dhcpv4_options": SUBNET,
+        "dhcpv6_options": None,
+        "external_ids": OWN.external_ids,
+    }
     assert [
         ops.wait_columns(schema.PORT, PORT, references),
         ops.wait_exists(schema.PORT, PORT),

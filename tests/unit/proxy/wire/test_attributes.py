@@ -236,7 +236,7 @@ def test_standard_attributes(collection: str) -> None:
     table = RESOURCES[collection].table
     read_only = {name for name, one in table.by_name.items() if not (one.post or one.put)}
 
-    # Rules have no names.
+    # Rules and floating IPs have no names.
     assert {one.name for one in STANDARD} - set(table.by_name) <= {"name"}
     assert {"id", "created_at", "updated_at", "revision_number", "tags"} <= read_only
     assert not any(table.by_name[name].put for name in ("tenant_id", "project_id"))
@@ -268,6 +268,10 @@ def test_standard_attributes(collection: str) -> None:
                 "description",
             )
         ),
+        ("routers", "availability_zone_hints"),
+        ("floatingips", "floating_network_id"),
+        ("floatingips", "floating_ip_address"),
+        ("floatingips", "subnet_id"),
     ],
 )
 def test_only_at_creation(collection: str, attribute: str) -> None:
