@@ -54,7 +54,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon
+	$(PY) -m pytest tests/daemon tests/clients
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
