@@ -42,6 +42,7 @@ left is removed by the next lab. The machine's own network, Open vSwitch and OVN
     machine.py    Machine: what can be done from there  switch.py     one Open vSwitch
     vm.py         Vm: plugged, DHCP, RA                 outside.py    physical networks
     moving.py     MovingVm: live migration              frames.py     bytes <-> frames; pure
+    offers.py     delivered, reached: what gets through a filter
     capture.py, echo.py, services.py, dhcp.py, probe.py: what Machine and Vm offer
 """
 
@@ -51,6 +52,17 @@ from .chassis import Chassis, ChassisSpec
 from .lab import CENTRAL_IP, Lab
 from .machine import Machine
 from .moving import MovingVm
+from .offers import delivered, reached
 from .vm import Vm
 
-__all__ = ["CENTRAL_IP", "Chassis", "ChassisSpec", "Lab", "Machine", "MovingVm", "Vm"]
+__all__ = [
+    "CENTRAL_IP",
+    "Chassis",
+    "ChassisSpec",
+    "Lab",
+    "Machine",
+    "MovingVm",
+    "Vm",
+    "delivered",
+    "reached",
+]
