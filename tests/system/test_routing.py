@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.routing import attach, detach
+from daemon.routing import attach, detach, mac_at
 from system.lab import Lab, Vm, frames
 from system.lab.frames import Frame
 
@@ -46,11 +46,6 @@ def routed(lab: Lab, *red_mtu: int, **values: Any) -> Routed:
     return Routed(router, red, blue, lab.create_vm(red, hv1), lab.create_vm(blue, hv2))
 
 
-def router_mac(lab: Lab, ip: str) -> str:
-    """Return the MAC of a router at an address that it has."""
-    return str(lab.api.get(f"ports?fixed_ips=ip_address%3D{ip}")["ports"][0]["mac_address"])
-
-
 GATEWAYS = [("10.1.0.1", "10.2.0.1"), ("fd00:1::", "fd00:2::")]
 
 
@@ -74,7 +69,7 @@ def test_two_networks(lab: Lab) -> None:
         assert alice.exchange_tcp(bob.ip6, 80, bytes(1_000_000))
         assert {alice.ip, alice.ip6} == {address for address, _ in service.clients}
     for ends, gateways in zip(site.ends(), GATEWAYS):
-        near_mac, far_mac = (router_mac(lab, ip) for ip in gateways)
+        near_mac, far_mac = (mac_at(lab.api, ip) for ip in gateways)
         packet = frames.udp(*ends, (4000, 4001), b"hello")
         with bob.capture() as heard:
             alice.send(frames.ip_frame(alice.mac, near_mac, packet))
@@ -89,7 +84,7 @@ def test_a_packet_that_has_come_too_far(lab: Lab) -> None:
     site = routed(lab)
     for kind, (gateway, _), ends in zip(TIME_EXCEEDED, GATEWAYS, site.ends()):
         echo = frames.icmp(*ends, 128 if ":" in gateway else 8, bytes(40), hops=1)
-        frame = frames.ip_frame(site.alice.mac, router_mac(lab, gateway), echo)
+        frame = frames.ip_frame(site.alice.mac, mac_at(lab.api, gateway), echo)
         with site.alice.capture() as heard, site.bob.capture() as far:
             site.alice.send(frame)
             answer = heard.wait_for(

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way out of routers: external gateways, SNAT, and the chassis that they are on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from daemon.routing import attach, mac_at
+from system.external import OUTSIDE, OUTSIDE6, VLAN, WORLD, external_site, gateway_lab
+from system.lab import Lab
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def module_lab() -> Iterator[Lab]:
+    """Chassis of which two are for gateways."""
+    with gateway_lab() as lab:
+        yield lab
+
+
+def test_snat(lab: Lab) -> None:
+    """Machines of every chassis reach the world, which sees the router's address alone."""
+    site = external_site(lab)
+    outside, gateway_ip = site.outside, site.gateway_ip
+    machines = [lab.create_vm(site.internal, chassis) for chassis in lab.chassis]
+
+    assert outside.can_ping(gateway_ip)
+    with outside.serve_tcp(80) as service, outside.serve_udp(53, OUTSIDE) as names:
+        for machine in machines:
+            assert machine.can_ping(OUTSIDE)
+            assert machine.exchange_tcp(OUTSIDE, 80, bytes(1_000_000))
+            assert machine.exchange_tcp(WORLD, 80)
+            assert machine.exchange_udp(OUTSIDE, 53)
+    for clients in (service.clients, names.clients):
+        assert {gateway_ip} == {address for address, _ in clients}
+    # A network that comes later takes the same way.
+    green = lab.create_network("10.3.0.0/24")
+    attach(lab.api, site.router, subnet_id=green["subnets"][0])
+    eve = lab.create_vm(green, lab.chassis[2])
+    with outside.serve_tcp(80) as service:
+        assert eve.exchange_tcp(OUTSIDE, 80)
+        assert [gateway_ip] == [address for address, _ in service.clients]
+    assert eve.can_ping(machines[0].ip)
+
+
+def test_without_snat(lab: Lab) -> None:
+    """Without SNAT, and by IPv6, the world sees the machine itself, and gets to it by a route."""
+    site = external_site(lab)
+    site.set_snat(False)
+    outside = site.outside
+    alice = lab.create_vm(site.internal, lab.chassis[2])
+    gateway_ip6 = next(
+        it["ip_address"] for it in site.gateway["fixed_ips"] if ":" in it["ip_address"]
+    )
+    outside.add_route("10.1.0.0/24", site.gateway_ip)
+    outside.add_route("fd00:1::/64", gateway_ip6)
+
+    for target, own in ((OUTSIDE, alice.ip), (OUTSIDE6, alice.ip6)):
+        assert outside.can_ping(own)
+        with outside.serve_tcp(80) as service, alice.serve_tcp(81):
+            assert alice.exchange_tcp(target, 80)
+            assert [own] == [address for address, _ in service.clients]
+            assert outside.exchange_tcp(own, 81)
+    site.set_snat(True)
+    for target, seen in ((OUTSIDE, site.gateway_ip), (OUTSIDE6, alice.ip6)):
+        with outside.serve_tcp(80) as service:
+            assert alice.exchange_tcp(target, 80)
+            assert [seen] == [address for address, _ in service.clients]
+
+
+def test_an_internal_network_that_is_physical(lab: Lab) -> None:
+    """Machines on a VLAN of the site are routed on the gateway's chassis alone, and get out."""
+    vlan = {
+        "provider:network_type": "vlan",
+        "provider:physical_network": "physnet",
+        "provider:segmentation_id": VLAN + 1,
+    }
+    site = external_site(lab, **vlan)
+    alice = lab.create_vm(site.internal, lab.chassis[2])
+    bob = lab.create_vm(site.internal, lab.chassis[0])
+    lab.add_outside("physnet", "10.1.0.200/24", vlan=VLAN + 1)
+    mac = mac_at(lab.api, "10.1.0.1")
+
+    def speak() -> bool:
+        return all(it.exchange_tcp(OUTSIDE, 80, bytes(100_000)) for it in (alice, bob))
+
+    with site.outside.serve_tcp(80) as service:
+        assert {"hv1"} == site.senders(speak, lambda frame: frame.source_mac == mac)
+        assert {site.gateway_ip} == {address for address, _ in service.clients}
+    assert alice.can_ping("10.1.0.200")
