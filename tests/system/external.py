@@ -72,12 +72,12 @@ def external_site(lab: Lab, **internal: Any) -> ExternalSite:
     """Make one; `internal` are attributes of the internal network."""
     outside = lab.add_outside("physnet", f"{OUTSIDE}/24", f"{OUTSIDE6}/64", vlan=VLAN)
     outside.add_address(f"{WORLD}/32", "lo")
-    provider = {
+    provider: dict[str, Any] = {
         "provider:network_type": "vlan",
         "provider:physical_network": "physnet",
         "provider:segmentation_id": VLAN,
     }
-    external = external_network(lab.api, **provider)
+    external = external_network(lab.api, "203.0.113.0/24", **provider)
     lab.api.create(
         "subnet",
         network_id=external["id"],

@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from daemon.ovsdb import wait_until
 from daemon.routing import attach, mac_at
 from system.external import OUTSIDE, OUTSIDE6, VLAN, WORLD, external_site, gateway_lab
-from system.lab import Lab
+from system.lab import Lab, frames
 
 pytestmark = pytest.mark.system
+
+# BFD needs three seconds to find that a chassis is gone; measured are 3.2 s on a busy machine.
+TAKEN_OVER_WITHIN_MS = 15_000
+# A gap that has nothing to do with gateways; measured are 50 ms.
+UNDISTURBED_MS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +98,44 @@ def test_an_internal_network_that_is_physical(lab: Lab) -> None:
         assert {"hv1"} == site.senders(speak, lambda frame: frame.source_mac == mac)
         assert {site.gateway_ip} == {address for address, _ in service.clients}
     assert alice.can_ping("10.1.0.200")
+
+
+def test_chassis_of_gateways_come_and_go() -> None:
+    """Gateways are on the first chassis that lives; a dead ovn-controller costs nothing."""
+    with gateway_lab() as lab:
+        hv1, _, hv3 = lab.chassis
+        site = external_site(lab)
+        alice, bob = lab.create_vm(site.internal, hv3), lab.create_vm(site.internal, hv3)
+        own = lab.api.create(
+            "floatingip", floating_network_id=site.external["id"], port_id=bob.port["id"]
+        )["floating_ip_address"]
+        lab.sync()
+        assert site.outside.can_ping(own)
+        assert alice.can_ping(OUTSIDE)
+
+        def is_on(name: str) -> bool:
+            return {name} == site.senders(
+                lambda: alice.can_ping(OUTSIDE, timeout_s=60.0),
+                lambda it: str(it.source_ip) == site.gateway_ip and it.protocol == frames.ICMP,
+            )
+
+        def gap_ms(act: Callable[[], object], then_on: str) -> float:
+            """Do something; return for how long the world was out of reach until all is well."""
+            with alice.probe(OUTSIDE) as probe:
+                act()
+                lab.sync()
+                wait_until(lambda: is_on(then_on), 60.0, f"the gateway is on {then_on}")
+            return probe.stop().longest_gap_ms
+
+        assert is_on("hv1")
+        undisturbed = gap_ms(hv1.controller.kill, "hv1")
+        again = gap_ms(hv1.start_controller, "hv1")
+        leaving = gap_ms(hv1.leave, "hv2")
+        coming = gap_ms(hv1.start_controller, "hv1")
+        with site.outside.probe(own) as distributed:
+            crash = gap_ms(hv1.kill, "hv2")
+        print(undisturbed, again, leaving, coming, crash, distributed.result)
+        assert max(undisturbed, again) < UNDISTURBED_MS
+        assert max(leaving, coming, crash) < TAKEN_OVER_WITHIN_MS
+        # Floating IPs that are distributed do without the gateway's chassis.
+        assert distributed.stop().longest_gap_ms < UNDISTURBED_MS
