@@ -23,7 +23,6 @@ OFFERS = ("tcp 80", "tcp 81", "udp 80", "ping", "tcp6 80", "tcp6 81", "udp6 80",
 NOTHING: set[str] = set()
 # How long a change may take to be felt, from the answer of the API on.
 FELT_WITHIN_S = 1.0
-ALL_ROUTERS = "ff02::2"
 
 
 def guarded_network(lab: Lab) -> dict[str, Any]:
