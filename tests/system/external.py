@@ -16,7 +16,6 @@ from system.lab.frames import Frame
 OUTSIDE, OUTSIDE6 = "203.0.113.1", "2001:db8:1::1"
 WORLD = "198.51.100.1"
 GATEWAYS = ("hv1", "hv2")
-VLAN = 10
 
 
 @contextlib.contextmanager
@@ -28,7 +27,7 @@ def gateway_lab() -> Iterator[Lab]:
 
 
 class ExternalSite(NamedTuple):
-    """An external network on a VLAN, a router to it, and an internal network of that."""
+    """An external network, a router to it, and an internal network of that."""
 
     lab: Lab
     outside: Machine
@@ -68,16 +67,21 @@ class ExternalSite(NamedTuple):
             return {name for name, heard in captures.items() if heard.frames(wanted)}
 
 
-def external_site(lab: Lab, **internal: Any) -> ExternalSite:
-    """Make one; `internal` are attributes of the internal network."""
-    outside = lab.add_outside("physnet", f"{OUTSIDE}/24", f"{OUTSIDE6}/64", vlan=VLAN)
-    outside.add_address(f"{WORLD}/32", "lo")
-    provider: dict[str, Any] = {
-        "provider:network_type": "vlan",
+def on_physnet(vlan: int | None) -> dict[str, Any]:
+    """Return the attributes of a network that is a VLAN, or untagged."""
+    tag = {} if vlan is None else {"provider:segmentation_id": vlan}
+    return {
+        "provider:network_type": "flat" if vlan is None else "vlan",
         "provider:physical_network": "physnet",
-        "provider:segmentation_id": VLAN,
+        **tag,
     }
-    external = external_network(lab.api, "203.0.113.0/24", **provider)
+
+
+def external_site(lab: Lab, vlan: int | None = None, **internal: Any) -> ExternalSite:
+    """Make one; `internal` are attributes of the internal network."""
+    outside = lab.add_outside("physnet", f"{OUTSIDE}/24", f"{OUTSIDE6}/64", vlan=vlan)
+    outside.add_address(f"{WORLD}/32", "lo")
+    external = external_network(lab.api, "203.0.113.0/24", **on_physnet(vlan))
     lab.api.create(
         "subnet",
         network_id=external["id"],

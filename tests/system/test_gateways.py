@@ -10,7 +10,7 @@ import pytest
 
 from daemon.ovsdb import wait_until
 from daemon.routing import attach, mac_at
-from system.external import OUTSIDE, OUTSIDE6, VLAN, WORLD, external_site, gateway_lab
+from system.external import OUTSIDE, OUTSIDE6, WORLD, external_site, gateway_lab, on_physnet
 from system.lab import Lab, frames
 
 pytestmark = pytest.mark.system
@@ -28,9 +28,10 @@ def module_lab() -> Iterator[Lab]:
         yield lab
 
 
-def test_snat(lab: Lab) -> None:
+@pytest.mark.parametrize("vlan", [None, 10])
+def test_snat(lab: Lab, vlan: int | None) -> None:
     """Machines of every chassis reach the world, which sees the router's address alone."""
-    site = external_site(lab)
+    site = external_site(lab, vlan)
     outside, gateway_ip = site.outside, site.gateway_ip
     machines = [lab.create_vm(site.internal, chassis) for chassis in lab.chassis]
 
@@ -80,15 +81,10 @@ def test_without_snat(lab: Lab) -> None:
 
 def test_an_internal_network_that_is_physical(lab: Lab) -> None:
     """Machines on a VLAN of the site are routed on the gateway's chassis alone, and get out."""
-    vlan = {
-        "provider:network_type": "vlan",
-        "provider:physical_network": "physnet",
-        "provider:segmentation_id": VLAN + 1,
-    }
-    site = external_site(lab, **vlan)
+    site = external_site(lab, 10, **on_physnet(11))
     alice = lab.create_vm(site.internal, lab.chassis[2])
     bob = lab.create_vm(site.internal, lab.chassis[0])
-    lab.add_outside("physnet", "10.1.0.200/24", vlan=VLAN + 1)
+    lab.add_outside("physnet", "10.1.0.200/24", vlan=11)
     mac = mac_at(lab.api, "10.1.0.1")
 
     def speak() -> bool:

@@ -116,12 +116,15 @@ def test_what_a_rule_lets_through(lab: Lab) -> None:
     alice = lab.create_vm(red, hv1, **in_groups(open_to_all))
     bob = lab.create_vm(red, hv2, **in_groups(filtered))
 
-    for direction, sender, receiver in (("ingress", alice, bob), ("egress", bob, alice)):
-        for rule, expected in RULES:
-            rule_id = add_rule(lab, filtered, direction=direction, **rule)
-            lab.sync()
-            assert expected == reached(sender, receiver, *OFFERS), (direction, rule)
-            assert NOTHING == reached(receiver, sender, *OFFERS), (direction, rule)
+    for inwards, outwards in zip(RULES, [*RULES[1:], RULES[0]]):
+        rules = [
+            add_rule(lab, filtered, direction=direction, **rule)
+            for direction, (rule, _) in (("ingress", inwards), ("egress", outwards))
+        ]
+        lab.sync()
+        assert inwards[1] == reached(alice, bob, *OFFERS), inwards
+        assert outwards[1] == reached(bob, alice, *OFFERS), outwards
+        for rule_id in rules:
             lab.api.delete("security_group_rule", rule_id)
 
 
@@ -366,3 +369,21 @@ def test_a_stateless_group(lab: Lab) -> None:
         lab.api.delete("security_group_rule", rule_id)
         lab.sync()
         assert not alice.can_reach_tcp(bob.ip, 80, timeout_s=0.3)
+
+
+def test_a_network_without_state(lab: Lab) -> None:
+    """Where all groups are stateless, what a guest cannot do without passes all the same."""
+    hv1, hv2 = lab.chassis
+    red = guarded_network(lab)
+    group = a_group(lab, tcp_80("IPv4"), tcp_80("IPv6"), stateful=False)
+    alice = lab.create_vm(red, hv1, **in_groups(group))
+    bob = lab.create_vm(red, hv2, configure=False, **in_groups(group))
+    alone = lab.create_vm(red, hv2, configure=False, security_groups=[])
+
+    for machine in (bob, alone):
+        assert machine.dhcp4() is not None
+        assert machine.dhcp6() is not None
+    assert {"tcp 80", "tcp6 80"} == reached(alice, bob, *OFFERS)
+    assert NOTHING == reached(alice, alone, *OFFERS)
+    assert NOTHING == reached(alone, alice, *OFFERS)
+    assert {"asks", "asks6", "tells6"} == delivered(discovery(alone, alice), alone, alice)

@@ -21,12 +21,14 @@ the kernel's datapath and a hypervisor.
 the physical network "physnet"; a module's tests share it, and Northbound is emptied
 between them. A test that changes chassis, or wants others, makes its own, which takes
 half a second: `with Lab(3) as lab`, `Lab([ChassisSpec("hv1", is_gateway=True), "hv2"])`,
-`Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config.
+`Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config,
+`Lab(central=partial(northd, nb_content=file))` with a Northbound that is there already.
 
 **Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and
 every chassis knows where it is. After any other change `lab.sync()` returns when every running
 chassis does what Northbound says, packets included; then "nothing comes through" can be
-asserted at once. Beside what must not arrive assert something that does, on the same way.
+asserted at once. Beside what must not arrive assert something that does, on the same way;
+`reached` and `delivered` see to that themselves.
 
 **Where things run.** A socket lives in the namespace where it was made. So the tests' process
 opens its own sockets there (`Machine.open_socket` and all that is built on it), and only
