@@ -15,6 +15,7 @@ import math
 import re
 import ssl
 from typing import Callable
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .nb.remote import Remote, parse_remotes
@@ -32,6 +33,30 @@ def name(value: str) -> str:
     """Accept any single line that is not empty."""
     if not text(value):
         raise ValueError("a value that is not empty")
+    return value
+
+
+def several(separator: str = ",") -> Callable[[str], tuple[str, ...]]:
+    """Accept one or more words between separators."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in text(value).split(separator) if word.strip())
+        if not words:
+            raise ValueError(f"one value at least, several with {separator!r} between them")
+        return words
+
+    return parse
+
+
+def url(value: str) -> str:
+    """Accept an http or https URL without query; https is what a site should have."""
+    try:
+        parts = urlsplit(name(value))
+        is_known = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if not is_known or parts.query or parts.fragment or parts.username or parts.port == 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError("a URL such as https://engine.example.com:443") from None
     return value
 
 

@@ -71,7 +71,7 @@ def match(method: str, path: str) -> Route:
             if verbs is not None:
                 return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))
         for template, verbs in _FIXED.items():
-            if _fits(template, below):
+            if fits(template, below):
                 return Route(_verb(verbs, method), None, tuple(below[1:]))
     raise _not_found()
 
@@ -90,7 +90,8 @@ def _of_resource(below: Sequence[str]) -> Mapping[str, str] | None:
     return None
 
 
-def _fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+def fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+    """Say whether a path is one that a template describes, whose "*" is any text."""
     return len(template) == len(segments) and all(
         wanted in ("*", segment) for wanted, segment in zip(template, segments)
     )

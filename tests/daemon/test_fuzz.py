@@ -21,7 +21,7 @@ from hypothesis.strategies import SearchStrategy
 from daemon.ovsdb import ovsdb_server
 from daemon.proxy import Api, running_api
 from daemon.wire_tap import WireTap
-from ovirt_ovn_proxy.auth.plugins import WELL_KNOWN_TOKEN
+from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
 from ovirt_ovn_proxy.nb.addresses import ip_number
 from ovirt_ovn_proxy.nb.rows import DhcpOptions
@@ -516,12 +516,21 @@ def test_queries(service: Service) -> None:
 def test_identity(service: Service) -> None:
     """Any request for a token gets an answer of the Identity API."""
     credentials = st.fixed_dictionaries({}, optional={"username": _WILD, "password": _WILD})
+    user = dict.fromkeys(("name", "id", "password", "domain"), _WILD)
+    identity = st.fixed_dictionaries(
+        {"methods": st.one_of(st.sampled_from([["password"], ["token"]]), _WILD)},
+        optional={
+            "password": st.fixed_dictionaries({"user": st.fixed_dictionaries({}, optional=user)}),
+            "token": st.fixed_dictionaries({"id": _WILD}),
+        },
+    )
     auth = st.fixed_dictionaries(
         {},
         optional={
             "passwordCredentials": st.one_of(credentials, _WILD),
             "token": st.one_of(st.fixed_dictionaries({"id": _WILD}), _WILD),
             "tenantName": _WILD,
+            "identity": st.one_of(identity, _WILD),
         },
     )
     body = st.one_of(
@@ -529,7 +538,18 @@ def test_identity(service: Service) -> None:
         _WILD.map(lambda value: json.dumps(value).encode()),
         st.binary(max_size=20),
     )
-    paths = st.sampled_from(["/v2.0/tokens", "/v2.0/tokens", "/", "/v2.0", "/v2.0/tenants", "/v3"])
+    paths = st.sampled_from(
+        [
+            *("/v2.0/tokens", "/v3/auth/tokens", "/v2.0/tokens", "/v3/auth/tokens"),
+            *("/", "/v2.0", "/v2.0/tenants", "/v3", "/v3/auth/catalog"),
+            *(
+                "/v3/projects",
+                "/v3/projects?name=%ff&",
+                "/v3/endpoints/%ff",
+                "/v3/users/x/projects",
+            ),
+        ]
+    )
 
     @bounded(200)
     @given(_METHODS, paths, body, _HEADERS)

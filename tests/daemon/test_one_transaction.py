@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -271,3 +273,24 @@ def test_log(tapped: Tapped) -> None:
     for answer in (read, same, refused):
         assert answer.headers["X-Openstack-Request-Id"] not in log
     assert "GET" not in log
+
+
+def test_operations_in_the_log(tapped: Tapped, caplog: pytest.LogCaptureFixture) -> None:
+    """The log's line of a request says how many operations were committed, comment apart."""
+    caplog.set_level(logging.INFO)
+    own = f"networks/{tapped.api.create('network', name='red')['id']}"
+    numbers = []
+    for method, path, body in (
+        ("POST", "networks", {"networks": [{"name": "a"}, {"name": "b"}]}),
+        ("PUT", own, {"network": {"name": "blue"}}),
+        ("PUT", own, {"network": {"name": "blue"}}),
+        ("GET", "networks", None),
+        ("DELETE", own, None),
+        ("DELETE", own, None),
+    ):
+        _, sent = tapped(method, path, body)
+        told = re.search(r" ms ([0-9]+) ops admin( |$)", caplog.messages[-1])
+        assert told is not None
+        numbers.append(int(told[1]))
+        assert numbers[-1] == sum(one["op"] != "comment" for one in sent[-1].operations)
+    assert [bool(number) for number in numbers] == [True, True, False, False, True, False]

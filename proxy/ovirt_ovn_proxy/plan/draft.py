@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, cast
 
@@ -61,7 +62,7 @@ class Plan:
     steps: tuple[Step, ...]
     answer: Any
 
-    @property
+    @cached_property
     def operations(self) -> list[Operation]:
         """The transaction: every guard once, before the first change."""
         guards = chain.from_iterable(step.guards() for step in self.steps)
