@@ -74,7 +74,7 @@ class Framer:
         return data
 
     def _take(self, piece: bytes, marks: bytes, messages: list[bytearray]) -> None:
-        """Add a piece, with its braces and quotes, in which at most one message ends: at its end."""
+        """Add a piece, `marks` its braces and quotes; a message can end at its end only."""
         if not self._begun:
             piece = piece.lstrip()
             if piece and not piece.startswith(b"{"):
