@@ -15,7 +15,6 @@ from typing import Any
 from ..errors import BadRequest, Conflict, NotFound
 from ..nb import keys
 from ..nb.rows import PortGroup, SwitchPort
-from ..nb.view import is_ours
 from ..wire.port import has_port_security
 from ..wire.readers import invalid
 from ..wire.security_group import groups_of_port, is_default, is_stateful
@@ -52,7 +51,7 @@ def change_groups(draft: Draft, old: SwitchPort, wanted: SwitchPort, values: Val
     groups = _wanted(draft, old, has_port_security(wanted), before, values)
     filtering = _filtering(draft, groups, has_port_security(wanted))
     joined = [group for group in filtering if old.uuid not in group.ports]
-    left = [group for group in _holding(draft, old) if group not in filtering]
+    left = [group for group in draft.view.port_groups_of(old) if group not in filtering]
     for group in joined:
         draft.attach(group, "ports", old)
     for group in left:
@@ -123,14 +122,6 @@ def _check(draft: Draft, groups: list[PortGroup], is_secured: bool) -> None:
 def _filtering(draft: Draft, groups: list[PortGroup], is_secured: bool) -> list[PortGroup]:
     """Return the port groups that a port has to be in."""
     return [ensure_drop(draft), *groups] if is_secured else groups
-
-
-def _holding(draft: Draft, port: SwitchPort) -> list[PortGroup]:
-    """Return the port groups of ours that a port is in."""
-    drop = draft.view.port_group(keys.DROP_GROUP)
-    dropping = [drop] if drop is not None and is_ours(drop) else []
-    groups = [*draft.view.security_groups(), *dropping]
-    return [group for group in groups if port.uuid in group.ports]
 
 
 def _naming(port: SwitchPort, groups: list[PortGroup]) -> SwitchPort:
