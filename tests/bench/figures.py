@@ -31,6 +31,7 @@ class Bar:
 LIST_UNCHANGED = Bar(3, is_ratio=True, ports=10_000)
 LIST_CHANGED = Bar(6, is_ratio=True, ports=10_000)
 PLUG_CPU_MS = Bar(12, ports=10_000)
+TLS_PLUG_CPU_MS = Bar(16, ports=10_000)
 CHANGE_MS = Bar(2)
 CROWD_S = Bar(2, ports=10_000)
 SYNC = Bar(1.5, is_ratio=True)

@@ -26,6 +26,7 @@ from bench.measures import (
     measure_lists,
     measure_plugs,
     measure_sync,
+    measure_tls,
 )
 from bench.processes import describe_machine, interpreter_start_s, rss_bytes
 from bench.raw import CheckError, Ovsdb
@@ -80,6 +81,7 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         measure_changes(bench)
         measure_plugs(bench)
         measure_crowd(bench)
+        measure_tls(bench, stack.enter_context(running_proxy(nb, "tls", has_tls=True)))
 
 
 def _fill(
