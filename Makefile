@@ -62,7 +62,7 @@ test-daemon: tools-check ## tests on real OVN daemons
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
 
-bench: tools-run ## measure: BENCH_ARGS
+bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
 install: install-proxy install-host ## copy proxy and hooks: DESTDIR, PREFIX, SYSCONFDIR, HOST_PYTHON
@@ -82,7 +82,7 @@ install-proxy:
 install-host:
 	cd vdsm_plugin && find hook.py ovirt_ovn_host -name '*.py' ! -path '*/.*' \
 		-exec install -D -p -m 644 {} "$(DESTDIR)$(HOST_DATADIR)/{}" \;
-	"$(HOST_PYTHON)" -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
+	umask 022 && "$(HOST_PYTHON)" -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
 	for hook in vdsm_plugin/hooks/*/50_ovn; do \
 		target="$(DESTDIR)$(PREFIX)/libexec/vdsm/$${hook#vdsm_plugin/}"; \
 		install -d "$${target%/*}" && sed -e 's|@PYTHON@|$(HOST_PYTHON)|' \

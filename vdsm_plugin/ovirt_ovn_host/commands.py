@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Nothing of VDSM's environment, which holds what users give to their VMs.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"}
 _BLOCK_BYTES = 65536
+# SIGALRM: how programs of Open vSwitch end when the time of their --timeout is up.
+_TIME_IS_UP = -14
 
 
 class CommandError(Exception):
@@ -53,7 +55,7 @@ def watch(command: Sequence[str], timeout_s: float) -> Iterator[bytes]:
         while True:
             remaining_s = max(0.0, deadline - time.monotonic())
             if not poll.poll(remaining_s * 1000):
-                raise CommandTimeout(f"{command[0]}: not done within {timeout_s:g} seconds")
+                raise CommandTimeout(f"{command[0]}: no answer within {timeout_s:g} seconds")
             block = os.read(source, _BLOCK_BYTES)
             if not block:
                 break
@@ -62,6 +64,8 @@ def watch(command: Sequence[str], timeout_s: float) -> Iterator[bytes]:
         pid = 0
         if status:
             code = os.waitstatus_to_exitcode(status)
+            if code == _TIME_IS_UP:
+                raise CommandTimeout(f"{command[0]}: no answer in time")
             raise CommandError(_complaint(errors) or f"{command[0]}: status {code}")
     finally:
         for descriptor in (errors, source, sink):

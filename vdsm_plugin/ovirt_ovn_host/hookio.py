@@ -60,8 +60,9 @@ def say(point: str, text: str) -> None:
         return
     vnic_id = os.environ.get(VNIC_ID)
     subject = f" vNIC {vnic_id[:40]!a}:" if vnic_id else ""
-    line = f"ovn {point}:{subject} {' '.join(text.split())}"
-    os.write(2, line[:_LINE_LENGTH].encode("ascii", "backslashreplace") + b"\n")
+    line = f"ovn {point}:{subject} {' '.join(text.split())}"[:_LINE_LENGTH]
+    printable = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in line)
+    os.write(2, f"{printable}\n".encode())
 
 
 def read(variable: str) -> bytes:

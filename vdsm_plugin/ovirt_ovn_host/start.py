@@ -11,7 +11,7 @@ wants it.
 
 from __future__ import annotations
 
-from . import hookio, localdb
+from . import hookio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def pause(vm_id: str) -> None:
 
 def wait_for_ports(ports: Set[str], timeout_s: float) -> str:
     """Wait until all ports are installed; return "", or which are not and why."""
+    from . import localdb
+
     waiting = set(ports)
     if not waiting:
         return ""

@@ -47,12 +47,12 @@ def rewrite(xml: bytes, vnic_id: str, bridge: str) -> tuple[bytes | None, str]:
 
     dropped = [_drop(device, name) for name in ("filterref", "port", "vlan")]
     _drop(device, "virtualport")
-    virtualport = etree.SubElement(device, "virtualport", type="openvswitch")
-    etree.SubElement(virtualport, "parameters", interfaceid=port_id)
     source = device.find("source")
     if source is None:
         source = etree.SubElement(device, "source")
     source.set("bridge", bridge)
+    virtualport = etree.SubElement(device, "virtualport", type="openvswitch")
+    etree.SubElement(virtualport, "parameters", interfaceid=port_id)
 
     is_declared = xml.lstrip().startswith(b"<?xml")
     content = etree.tostring(device.getroottree(), encoding="UTF-8", xml_declaration=is_declared)

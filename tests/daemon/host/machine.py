@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,10 +170,27 @@ class Machine:
         path.chmod(0o755)
 
     def write_settings(self, *lines: str) -> None:
-        """Leave settings for the hooks, as the configurator does."""
+        """Leave settings for the hooks, as the configurator does, until the next `clean`."""
         path = self.path(SETTINGS)
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{line}\n" for line in lines))
+
+    @contextlib.contextmanager
+    def replaced(self, program: str, body: str) -> Iterator[None]:
+        """Have a shell script in the place of a program."""
+        path, kept = self.path(program), self.path(f"{program}.kept")
+        path.rename(kept)
+        try:
+            path.write_text(f"#!/bin/sh\n{body}\n")
+            path.chmod(0o755)
+            yield
+        finally:
+            kept.rename(path)
+
+    @contextlib.contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Leave everything as it is: what `replaced` is for other cases."""
+        yield
 
     def clean(self) -> None:
         """Remove what tests have left behind."""
@@ -182,31 +198,28 @@ class Machine:
             if script.name != "50_ovn":
                 script.unlink()
         self.path(SETTINGS).unlink(missing_ok=True)
-        for folder in self.path("/run/vdsm").iterdir():
-            shutil.rmtree(folder)
+        self.run("find", "/run/vdsm", "-mindepth", "1", "-delete")
 
 
 class OpenVSwitch:
     """Open vSwitch on a machine, with the settings of a chassis and its bridge."""
 
-    def __init__(self, machine: Machine, folder: Path, vms: int = 0) -> None:
+    def __init__(self, machine: Machine, folder: Path) -> None:
         self.machine = machine
+        self.folder = folder
         socket = machine.path(DB_SOCKET)
         database = "/run/openvswitch/conf.db"
         machine.run("rm", "-f", database)
         schema = "/usr/share/openvswitch/vswitch.ovsschema"
         machine.run("ovsdb-tool", "create", database, schema)
-        self.database = self._daemon(
-            folder, "ovsdb-server", f"--remote=punix:{DB_SOCKET}", database, socket=socket
+        self.database = self.daemon(
+            "ovsdb-server", f"--remote=punix:{DB_SOCKET}", database, socket=socket
         )
-        self.switch = self._daemon(folder, "ovs-vswitchd", f"unix:{DB_SOCKET}")
+        self.switch = self.daemon("ovs-vswitchd", f"unix:{DB_SOCKET}")
 
-    def _daemon(
-        self, folder: Path, program: str, *arguments: str, socket: Path | None = None
-    ) -> Daemon:
-        control = f"--unixctl=/run/openvswitch/{program}.ctl"
-        command = self.machine.command(program, control, *arguments)
-        return Daemon(folder, program, command, socket)
+    def daemon(self, program: str, *arguments: str, socket: Path | None = None) -> Daemon:
+        """Return a daemon of the machine, not started."""
+        return Daemon(self.folder, program, self.machine.command(program, *arguments), socket)
 
     def start(self) -> None:
         """Start both daemons; the integration bridge is there at the end."""

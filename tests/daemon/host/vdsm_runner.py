@@ -8,6 +8,7 @@ A call comes as JSON on standard input, the outcome goes as JSON to standard out
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -87,7 +88,8 @@ def run_point(call: dict[str, Any]) -> dict[str, Any]:
         outcome["left"] = read_if_possible(path)
         folder, name = os.path.split(path)
         outcome["litter"] = [other for other in os.listdir(folder) if other.startswith(f"{name}.")]
-        os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
     return outcome
 
 
