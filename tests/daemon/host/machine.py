@@ -27,15 +27,31 @@ ROOT = Path(__file__).resolve().parents[3]
 RUNNER = Path(__file__).with_name("vdsm_runner.py").read_text()
 
 # In the namespaces.
+_VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 PYTHON = "/run/host-python/bin/python"
-BASE = "/run/base-python"
-LIBRARY = f"/run/host-python/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+LIBRARY = f"/run/host-python/lib/{_VERSION}/site-packages"
 HOOKS = "/usr/libexec/vdsm/hooks"
 SETTINGS = "/run/ovirt-provider-ovn-driver/hooks"
 DB_SOCKET = "/run/openvswitch/db.sock"
 BRIDGE = "br-int"
 VDSM = 36
 
+
+def _open_up(path: Path) -> str:
+    """Return the commands that let everybody reach a folder, at its place."""
+    closed = [folder for folder in path.parents if not folder.stat().st_mode & 0o001]
+    if not closed:
+        return ""
+    return f"""
+mkdir /run/kept
+mount --bind {path} /run/kept
+mount -t tmpfs -o mode=755 tmpfs {closed[-1]}
+mkdir -p {path}
+mount --move /run/kept {path}
+"""
+
+
+# An environment that has nothing but lxml; the interpreter is the one of the tests.
 _SETUP = f"""
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -49,15 +65,15 @@ mount -t sysfs sysfs /sys
 ip link set lo up
 echo 'vdsm:x:{VDSM}:{VDSM}::/var/lib/vdsm:/sbin/nologin' >>/etc/passwd
 echo 'vdsm:!!:19000::::::' >>/etc/shadow
-mkdir -p /run/openvswitch /run/vdsm /run/lock {BASE} {LIBRARY} {os.path.dirname(PYTHON)}
+mkdir -p /run/openvswitch /run/vdsm /run/lock {LIBRARY} {os.path.dirname(PYTHON)}
 chown {VDSM}:{VDSM} /run/vdsm
-mount --bind {sys.base_prefix} {BASE}
-printf '%s\\n' 'home = {BASE}/bin' 'include-system-site-packages = false' \\
+printf '%s\\n' 'home = {sys.base_prefix}/bin' 'include-system-site-packages = false' \\
     >/run/host-python/pyvenv.cfg
-ln -s {BASE}/bin/python{sys.version_info[0]}.{sys.version_info[1]} {PYTHON}
+ln -s {sys.base_prefix}/bin/{_VERSION} {PYTHON}
 cp -r {os.path.dirname(lxml.__file__)} {LIBRARY}
 chmod -R go+rX {LIBRARY}
 make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON}
+{_open_up(Path(sys.base_prefix))}
 echo ready
 exec cat
 """
