@@ -28,8 +28,8 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check lint format typecheck test-unit test-daemon check-versions bench \
-	install install-proxy install-host clean tools-run tools-check
+.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
+	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -38,7 +38,7 @@ run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTIT
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
 
-check: lint typecheck ## everything that must pass: linters, types, all tests
+check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
 	$(PY) -m pytest
 
 lint: tools-check ## style and likely bugs
@@ -58,6 +58,9 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 
 test-daemon: tools-check ## tests on real OVN daemons
 	$(PY) -m pytest tests/daemon
+
+test-system: tools-check ## tests on packets between chassis in network namespaces; root
+	$(PY) -m pytest tests/system
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
@@ -103,3 +106,6 @@ tools-run:
 tools-check:
 	@scripts/system-packages check
 	@scripts/venv check
+
+tools-ansible:
+	@VENV=.venvs/ansible scripts/venv ansible

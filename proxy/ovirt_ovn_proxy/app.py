@@ -23,6 +23,7 @@ from .config import Config
 from .errors import NotFound
 from .execute import Executor
 from .listing import is_port_list, list_objects, render_ports
+from .masking import printable_path
 from .nb.view import View
 from .plan.draft import TIME_FORMAT, Context, Plan
 from .resources import RESOURCES, JsonObject, Resource
@@ -31,7 +32,7 @@ from .wire import service
 from .wire.common import tags as tags_of
 from .wire.query import page_links, read_query
 from .writing import check_tag, find, make_writer
-from .wsgi import printable_path, request_id_of
+from .wsgi import OPERATIONS, USER, request_id_of
 
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ class NetworkingApi:
             "create": self._create,
             "update": self._update,
             "delete": self._change,
+            "act": self._update,
             "list_tags": self._list_tags,
             "check_tag": self._check_tag,
             "replace_tags": self._update,
@@ -99,7 +101,7 @@ class NetworkingApi:
         route = match(request.method, request.environ.get("PATH_INFO", ""))
         token = request.headers.get("X-Auth-Token")
         if token is not None or route.action not in _ANONYMOUS:
-            authorize(self._plugin, token)
+            request.environ[USER] = authorize(self._plugin, token).user
         request_id = request_id_of(request)
         context = Context(
             config=self._config,
@@ -180,7 +182,9 @@ class NetworkingApi:
 
     def _write(self, call: Call) -> Plan:
         writer = make_writer(call.route, call.resource, call.request.body, call.context)
-        return self._executor.write(writer.make_plan, writer.queues, call.comment, call.deadline)
+        plan = self._executor.write(writer.make_plan, writer.queues, call.comment, call.deadline)
+        call.request.environ[OPERATIONS] = len(plan.operations)
+        return plan
 
     # --- what the service says of itself ----------------------------------
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import logging.config
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from . import config as configuration
+from . import logs, tls_check
 from .auth.plugins import load_plugin
-from .errors import ProxyError
+from .config_files import exists
+from .errors import ConfigError, ProxyError
 
 VERSION = "2.0.0"
 
 _PROG = "ovirt-provider-ovn"
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _LOG = logging.getLogger(__name__)
 
 
@@ -49,24 +49,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def set_up_logging(debug: bool, logger_file: Path | None) -> bool:
-    """Log to stderr at INFO, or as `logger_file` says (logging.config.fileConfig).
+    """Log to stderr at INFO, or as `logger_file` says, see `logs`.
 
     None, a file that does not exist, and `debug` (then at level DEBUG) mean stderr.
-    Returns whether the file is in force. One that cannot be used is reported and
+    Returns whether the file is in force. What cannot be used of it is reported and
     otherwise ignored: a log that cannot be written must not stop the service.
     """
-    problem = None
-    if logger_file is not None and not debug:
+    problems = []
+    if logger_file is not None and not debug and exists(logger_file):
         try:
-            if logger_file.is_file():
-                logging.config.fileConfig(str(logger_file), disable_existing_loggers=False)
-                return True
-        except Exception as error:  # the file names classes and arguments: anything is raised
-            problem = error
+            problems = logs.configure(logger_file)
+        except ConfigError as error:
+            problems.append(f"{error}; logging to stderr")
+        else:
+            for problem in problems:
+                _LOG.warning("%s", problem)
+            return True
     level = logging.DEBUG if debug else logging.INFO
-    logging.basicConfig(level=level, format=_LOG_FORMAT, force=True)
-    if problem is not None:
-        _LOG.warning("%s cannot be used, logging to stderr: %r", logger_file, problem)
+    logging.basicConfig(level=level, format=logs.FORMAT, force=True)
+    for problem in problems:
+        _LOG.warning("%s", problem)
     return False
 
 
@@ -86,15 +88,17 @@ def _serve(config: configuration.Config) -> int:
 
 def _check_config(config: configuration.Config, online: bool) -> int:
     print(_format_settings(config))
-    load_plugin(config)
-    if not online:
-        return 0
-    from . import compose
+    plugin = load_plugin(config)
+    findings = tls_check.check_files(config)
+    if online:
+        from . import compose
 
-    problems = compose.check_online(config)
-    for problem in problems:
-        print(f"{_PROG}: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+        findings = chain(findings, compose.check_online(config, plugin))
+    status = 0
+    for finding in findings:
+        print(f"{_PROG}: {finding}", file=sys.stderr)
+        status |= finding.is_error
+    return status
 
 
 def _format_settings(config: configuration.Config) -> str:
@@ -134,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser(
         "check-config", parents=[common], help="print every option and where it comes from"
     )
-    check.add_argument("--online", action="store_true", help="also connect to the Northbound")
+    check.add_argument(
+        "--online", action="store_true", help="also try the engine's SSO and the Northbound"
+    )
     explain = verbs.add_parser(
         "explain", parents=[common], help="print the transaction of a request without sending it"
     )

@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import signal
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,40 +18,35 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from .app import NetworkingApi
+from .auth import AuthPlugin
 from .auth.plugins import load_plugin
+from .checks import Finding, check_northbound, check_plugin
 from .config import Config
 from .errors import ApiError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
 from .nb.connection import Connection
-from .nb.remote import TlsFiles
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import TIME_FORMAT, Context
 from .routes import match
 from .server import Limits, Listener, Server
+from .tls import PortContext, northbound_files
 from .writing import make_writer
 from .wsgi import Application
 
 log = logging.getLogger(__name__)
 
 _STOP_S = 10.0
+_RENEW_S = 3.0  # how often the files of the ports' certificate are looked at
 
 
 def make_connection(config: Config) -> Connection[Replica]:
     """Return the connection to the Northbound that the configuration describes, not started."""
-    tls = None
-    if any(remote.method == "ssl" for remote in config.ovn_remotes):
-        tls = TlsFiles(
-            key=config.ssl_key_file or None,
-            certificate=config.ssl_cert_file or None,
-            ca=config.ssl_cacert_file or None,
-            check_hostname=config.ovn_remote_check_hostname,
-        )
     return Connection(
         config.ovn_remotes,
         Replica,
-        tls=tls,
+        tls=northbound_files(config),
         probe_interval_ms=config.ovn_remote_probe_interval_ms,
         write_barrier=config.read_barrier == "write",
     )
@@ -68,16 +63,22 @@ def make_applications(
 
 
 def serve(config: Config) -> int:
-    """Run the service until SIGTERM or SIGINT; return the exit status."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Run the service until SIGTERM or SIGINT; return the exit status.
+
+    SIGHUP reads the ports' certificate again. Raises ConfigError and ListenError.
+    """
+    # Unlike an Event, it may be put into from a handler that interrupts its own get().
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: signals.put(number))
+    certificate = PortContext(config) if config.https_enabled else None
+    tls = certificate.current if certificate else None
     connection = make_connection(config)
     networking, identity = make_applications(config, connection)
     server = Server(
         [
-            Listener(config.listen_address, config.neutron_port, networking),
-            Listener(config.listen_address, config.keystone_port, identity),
+            Listener(config.listen_address, config.neutron_port, networking, tls),
+            Listener(config.listen_address, config.keystone_port, identity, tls),
         ],
         Limits(max_connections=config.max_connections),
     )
@@ -86,7 +87,15 @@ def serve(config: Config) -> int:
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
-    stop.wait()
+    while True:
+        try:
+            received = signals.get(timeout=_RENEW_S)
+        except queue.Empty:
+            received = 0
+        if received in (signal.SIGTERM, signal.SIGINT):
+            break
+        if certificate is not None:
+            certificate.renew(force=received == signal.SIGHUP)
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
@@ -94,13 +103,15 @@ def serve(config: Config) -> int:
     return 0 if is_quiet else 1
 
 
-def check_online(config: Config) -> list[str]:
-    """Connect to the Northbound; return what is wrong, an empty list for nothing."""
+def check_online(config: Config, plugin: AuthPlugin) -> Iterator[Finding]:
+    """Try what the plugin asks, and the Northbound; yield what is wrong with them."""
+    yield from check_plugin(plugin)
+    connection = make_connection(config)
+    connection.start()
     try:
-        with _connected(config):
-            return []
-    except ProxyError as error:
-        return [str(error)]
+        yield from check_northbound(config, connection)
+    finally:
+        connection.stop()
 
 
 def explain(config: Config, method: str, path: str, body: str | None) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, TypeVar
@@ -47,6 +47,7 @@ class Option:
     default: Any
     meaning: str
     secret: bool
+    separator: str
 
 
 def _option(
@@ -57,10 +58,11 @@ def _option(
     meaning: str,
     *,
     secret: bool = False,
+    separator: str = ",",
 ) -> T:
     """Declare a field of `Config`; a secret one is left out of its repr."""
-    row = {"section": section, "key": key, "parse": parse, "meaning": meaning, "secret": secret}
-    return field(default=default, repr=not secret, metadata=row)
+    row = Option(section, key, "", parse, default, meaning, secret, separator)
+    return field(default=default, repr=not secret, metadata={"option": row})
 
 
 _PKI = "/etc/pki/ovirt-engine"
@@ -119,7 +121,7 @@ class Config:
     )
     max_connections: int = _option(
         "PROVIDER", "max-connections", 256, parse.integer(1, 65536),
-        "connections of clients served at the same time, by each of the two ports",
+        "connections of clients served at the same time, by both ports together",
     )
     openstack_region: str = _option(
         "PROVIDER", "openstack-region", "RegionOne", parse.name,
@@ -160,7 +162,7 @@ class Config:
     )
     ssl_cert_file: str = _option(
         "SSL", "ssl-cert-file", f"{_PKI}/certs/ovirt-provider-ovn.cer", parse.text,
-        "PEM certificate of that key; empty = none",
+        "PEM certificate of that key, alone or before those above it; empty = none",
     )
     ssl_cacert_file: str = _option(
         "SSL", "ssl-cacert-file", f"{_PKI}/ca.pem", parse.text,
@@ -196,6 +198,21 @@ class Config:
         "NETWORK", "port-security-enabled-default", False, parse.boolean,
         "port security of networks that do not say",
     )
+    gateway_chassis: tuple[str, ...] = _option(
+        "NETWORK", "gateway-chassis", (), parse.names,
+        "chassis (system-id) that external gateways of routers are on, the first one while it "
+        "lives; empty = those of the group below as it is",
+    )
+    gateway_chassis_group: str = _option(
+        "NETWORK", "gateway-chassis-group", "ovirt-gateways", parse.name,
+        "name of the HA_Chassis_Group in Northbound that external gateways are on; without "
+        "such a group they route without NAT",
+    )
+    distributed_floating_ips: bool = _option(
+        "NETWORK", "distributed-floating-ips", True, parse.boolean,
+        "whether the host of a VM itself does the NAT of its floating IPs, where the external "
+        "network is a physical one, which then has to be on every host; else the gateway's",
+    )
     validation_max_allowed_mtu_bytes: int = _option(
         "VALIDATION", "validation-max-allowed-mtu", 0, parse.integer(0, 0x7FFFFFFF),
         "largest MTU in bytes that a network may have; 0 = no limit",
@@ -209,6 +226,10 @@ class Config:
         "AUTH", "auth-token-timeout", 360000, parse.integer(0, 0x7FFFFFFF),
         "seconds that a token is announced to live; 0 = no end is known, ten years are told",
     )
+    auth_cache_timeout_s: float = _option(
+        "AUTH", "auth-cache-timeout", 60.0, parse.seconds(0, 3600),
+        "seconds for which the engine's SSO is not asked again about a token; 0 = always asked",
+    )
     magic_token: str = _option(
         "AUTH", "magic-token", "", parse.text,
         "secret of MagicTokenPlugin; empty = its well-known token, for tests only",
@@ -216,7 +237,7 @@ class Config:
     )
 
     ovirt_host: str = _option(
-        "OVIRT", "ovirt-host", "https://localhost", parse.name, "base URL of the engine",
+        "OVIRT", "ovirt-host", "https://localhost", parse.url, "base URL of the engine",
     )
     ovirt_base: str = _option(
         "OVIRT", "ovirt-base", "/ovirt-engine", parse.text, "path of the engine below it",
@@ -227,7 +248,7 @@ class Config:
     )
     ovirt_auth_timeout_s: float = _option(
         "OVIRT", "ovirt-auth-timeout", 10.0, parse.seconds(0.1, 3600),
-        "seconds to wait for the engine's SSO",
+        "seconds that the engine's SSO has for a request; over 25 means 10, the engine waits 30",
     )
     ovirt_sso_client_id: str = _option(
         "OVIRT", "ovirt-sso-client-id", "ovirt-provider-ovn", parse.text,
@@ -236,21 +257,23 @@ class Config:
     ovirt_sso_client_secret: str = _option(
         "OVIRT", "ovirt-sso-client-secret", "", parse.text, "its secret", secret=True,
     )
-    ovirt_admin_user_name: str = _option(
-        "OVIRT", "ovirt-admin-user-name", "admin@internal", parse.text,
-        "USER@PROFILE that AuthorizationByUserName lets in",
+    ovirt_admin_user_names: tuple[str, ...] = _option(
+        "OVIRT", "ovirt-admin-user-name", ("admin@internal",), parse.several(),
+        "USER@PROFILE that AuthorizationByUserName lets in, several with commas",
     )
-    ovirt_admin_role_id: str = _option(
-        "OVIRT", "ovirt-admin-role-id", "def00005-0000-0000-0000-def000000005", parse.text,
-        "id of the role that AuthorizationByRole lets in",
+    ovirt_admin_role_ids: tuple[str, ...] = _option(
+        "OVIRT", "ovirt-admin-role-id", ("def00005-0000-0000-0000-def000000005",),
+        parse.several(),
+        "id of the role that AuthorizationByRole lets in, several with commas",
     )
     ovirt_admin_group_attribute_name: str = _option(
         "OVIRT", "ovirt-admin-group-attribute-name", _GROUP_NAME, parse.text,
         "attribute of a group that AuthorizationByGroup compares",
     )
-    ovirt_admin_group_attribute_value: str = _option(
-        "OVIRT", "ovirt-admin-group-attribute-value", "NetAdmin", parse.text,
-        "value of that attribute which lets the group's users in",
+    ovirt_admin_group_attribute_values: tuple[str, ...] = _option(
+        "OVIRT", "ovirt-admin-group-attribute-value", ("NetAdmin",), parse.several(";"),
+        "values of that attribute which let a group's users in, several with semicolons",
+        separator=";",
     )
     # fmt: on
 
@@ -278,9 +301,7 @@ class Config:
 
 
 OPTIONS = tuple(
-    Option(field=row.name, default=row.default, **row.metadata)
-    for row in fields(Config)
-    if row.metadata
+    replace(row.metadata["option"], field=row.name) for row in fields(Config) if row.metadata
 )
 
 
@@ -362,16 +383,17 @@ def describe(config: Config) -> Iterator[Setting]:
     """Yield every option in the order of the table."""
     for option in OPTIONS:
         value = getattr(config, option.field)
-        text = "********" if option.secret and value else to_text(value)
-        yield Setting(option, text, to_text(option.default), config.sources.get(option.field))
+        text = "********" if option.secret and value else to_text(value, option.separator)
+        default = to_text(option.default, option.separator)
+        yield Setting(option, text, default, config.sources.get(option.field))
 
 
-def to_text(value: Any) -> str:
+def to_text(value: Any, separator: str = ",") -> str:
     """Return a value as a file would spell it; the inverse of an option's parser."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return separator.join(map(str, value))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -50,6 +50,12 @@ def read(path: Path) -> list[tuple[str, str, str]]:
     # No interpolation: a % in a password is data. The shared section is read as an
     # ordinary one, so that a key is reported once and not in every section.
     parser = configparser.RawConfigParser(default_section="")
+    read_into(parser, path)
+    return [(name, key, text) for name in parser.sections() for key, text in parser.items(name)]
+
+
+def read_into(parser: configparser.RawConfigParser, path: Path) -> None:
+    """Read a file with a parser; raises ConfigError, which never quotes the file."""
     try:
         with path.open(encoding="utf-8-sig") as lines:
             parser.read_file(lines)
@@ -60,7 +66,6 @@ def read(path: Path) -> list[tuple[str, str, str]]:
     except configparser.Error as error:
         # The parser's own message quotes the line, which may hold a secret.
         raise ConfigError(f"{path}: {_describe_syntax_error(error)}") from None
-    return [(name, key, text) for name in parser.sections() for key, text in parser.items(name)]
 
 
 def _describe_syntax_error(error: configparser.Error) -> str:

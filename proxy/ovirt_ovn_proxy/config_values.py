@@ -15,6 +15,7 @@ import math
 import re
 import ssl
 from typing import Callable
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .nb.remote import Remote, parse_remotes
@@ -33,6 +34,38 @@ def name(value: str) -> str:
     if not text(value):
         raise ValueError("a value that is not empty")
     return value
+
+
+def several(separator: str = ",") -> Callable[[str], tuple[str, ...]]:
+    """Accept one or more words between separators."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in text(value).split(separator) if word.strip())
+        if not words:
+            raise ValueError(f"one value at least, several with {separator!r} between them")
+        return words
+
+    return parse
+
+
+def url(value: str) -> str:
+    """Accept an http or https URL without query; https is what a site should have."""
+    try:
+        parts = urlsplit(name(value))
+        is_known = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if not is_known or parts.query or parts.fragment or parts.username or parts.port == 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError("a URL such as https://engine.example.com:443") from None
+    return value
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Accept words separated by commas, each once, or nothing."""
+    found = tuple(item.strip() for item in text(value).split(",") if item.strip())
+    if len(set(found)) < len(found) or any(" " in item for item in found):
+        raise ValueError("names separated by commas, each once")
+    return found
 
 
 def boolean(value: str) -> bool:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .http1 import CONTINUE, Answer, Refused, error_answer, parse_head
+from .masking import printable_path, traceback_text
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -156,8 +157,8 @@ class Connection:
             self._serve()
         except _Gone as gone:
             logger.debug("%s closed while %s: %s", self._peer[0], self.phase.value, gone)
-        except Exception:
-            logger.exception("Connection of %s failed", self._peer[0])
+        except Exception as error:
+            logger.error("Connection of %s failed\n%s", self._peer[0], traceback_text(error))
         finally:
             with self._lock:
                 self.phase = Phase.CLOSED
@@ -169,8 +170,9 @@ class Connection:
         try:
             environ = self._read_request()
         except Refused as refusal:
-            logger.debug("%s refused: %s", self._peer[0], refusal.message)
-            self._send_answer(error_answer(refusal.status, refusal.message))
+            status, message = refusal.status, refusal.message
+            logger.info("%s refused with %d: %s", self._peer[0], status, message)
+            self._send_answer(error_answer(status, message))
             self._hang_up(linger=True)
         else:
             self._enter(Phase.RUNNING, math.inf)
@@ -252,7 +254,8 @@ class Connection:
         except _Gone:
             raise
         except Exception as error:
-            logger.exception("%(REQUEST_METHOD)s %(PATH_INFO)s failed", environ)
+            request = f"{environ['REQUEST_METHOD']} {printable_path(environ)}"
+            logger.error("%s failed\n%s", request, traceback_text(error))
             if not answer.started:
                 self._send_answer(error_answer(500, "The server failed, see its log."))
             elif not answer.finished:
@@ -272,6 +275,9 @@ class Connection:
         try:
             self._sock.sendall(data)
         except OSError as error:
+            with self._lock:
+                # At once: to a client that reads again now, what it gets must not pass for all.
+                self._sock.close()
             raise _Gone(str(error)) from error
 
     def _send_answer(self, data: ReadableBuffer) -> None:

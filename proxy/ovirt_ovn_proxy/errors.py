@@ -115,6 +115,18 @@ class Unavailable(ApiError):
         return {"Retry-After": "2"}
 
 
+class BadGateway(ApiError):
+    """A service that we depend on answers nonsense, or refuses us rather than the client."""
+
+    status = 502
+
+
+class GatewayTimeout(ApiError):
+    """A service that we depend on did not answer in time."""
+
+    status = 504
+
+
 # --- what can happen to a transaction --------------------------------------
 
 

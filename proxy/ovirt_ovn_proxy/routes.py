@@ -35,7 +35,10 @@ _FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
 
 
 class Route(NamedTuple):
-    """An action, and what the path names: the resource (None: none) and ids after it."""
+    """An action, and what the path names: the resource (None: none) and ids after it.
+
+    "act" is an action of the resource's own, whose name comes after the id.
+    """
 
     action: str
     resource: Resource | None
@@ -67,11 +70,13 @@ def match(method: str, path: str) -> Route:
         below = segments[1:]
         if below and below[0] in RESOURCES:
             resource = RESOURCES[below[0]]
+            if len(below) == 3 and below[2] in resource.actions:
+                return Route(_verb({"PUT": "act"}, method), resource, tuple(below[1:]))
             verbs = _of_resource(below[1:])
             if verbs is not None:
                 return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))
         for template, verbs in _FIXED.items():
-            if _fits(template, below):
+            if fits(template, below):
                 return Route(_verb(verbs, method), None, tuple(below[1:]))
     raise _not_found()
 
@@ -90,7 +95,8 @@ def _of_resource(below: Sequence[str]) -> Mapping[str, str] | None:
     return None
 
 
-def _fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+def fits(template: Sequence[str], segments: Sequence[str]) -> bool:
+    """Say whether a path is one that a template describes, whose "*" is any text."""
     return len(template) == len(segments) and all(
         wanted in ("*", segment) for wanted, segment in zip(template, segments)
     )

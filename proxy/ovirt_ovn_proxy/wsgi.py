@@ -19,6 +19,7 @@ from urllib.parse import quote
 from webob import Request, Response
 
 from .errors import ApiError
+from .masking import mask, printable_path, request_secrets, traceback_text
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "ovirt_ovn_proxy.request_id"
+
+# What an application leaves in the environ for the log line, as soon as it knows.
+USER = "ovirt_ovn_proxy.user"
+"""Who sent the request, or wants to log in; any text."""
+OPERATIONS = "ovirt_ovn_proxy.operations"
+"""The number of operations in the transaction that was committed."""
 
 
 class InternalError(ApiError):
@@ -60,21 +67,25 @@ class Application:
         try:
             response = self._handle(request)
         except ApiError as error:
-            reason = f" {error.error_type}: {error.message}"
+            message = mask(error.message, request_secrets(request))
+            reason = f" {error.error_type}: {message}"
             response = self._error_response(error)
-        except Exception:
-            log.exception("%s failed", request_id)
+        except Exception as error:
+            text = mask(traceback_text(error), request_secrets(request))
+            log.error("%s failed\n%s", request_id, text)
             response = self._error_response(
                 InternalError("HTTPInternalServerError", "The request failed; see the log.")
             )
         response.headers["X-Openstack-Request-Id"] = request_id
         log.info(
-            "%s %s %s %d %.1f ms%s",
+            "%s %s %s %d %.1f ms %d ops %s%s",
             request_id,
             request.method,
             printable_path(environ),
             response.status_int,
             1000 * (time.monotonic() - started),
+            environ.get(OPERATIONS, 0),
+            _printable_user(environ),
             # Messages quote values that clients sent: one line stays one line.
             reason.encode("unicode_escape").decode(),
         )
@@ -96,6 +107,7 @@ def request_id_of(request: Request) -> str:
     return request_id
 
 
-def printable_path(environ: WSGIEnvironment) -> str:
-    """Return the path for logs: quoted, without the query string."""
-    return quote(environ.get("PATH_INFO", ""), safe="/:@-._~", encoding="latin-1")[:200]
+def _printable_user(environ: WSGIEnvironment) -> str:
+    """Return the user for logs: quoted like a path, "-" for nobody."""
+    user = str(environ.get(USER) or "-")
+    return quote(user, safe="/:@-._~\\", errors="surrogatepass")[:100]

@@ -26,7 +26,7 @@ from daemon.ovsdb import OvsdbServer, wait_until
 from daemon.proxy import SOURCES, ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
-from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, SWITCH
+from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, PORT_GROUP, SWITCH
 
 _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
 # What engine-setup asks for.
@@ -184,9 +184,14 @@ class Floor:
         row = self._content.row(port)
         return [
             ops.wait_key(NB_GLOBAL, self._nb_global, "external_ids", key, counter),
+            *(ops.wait_exists(PORT_GROUP, group) for group in self._content.groups),
             ops.wait_exists(SWITCH, network),
             ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, str(int(counter) + 1)),
             {"op": "insert", "table": PORT, "uuid": port.id, "row": row},
+            *(
+                ops.add_to_set(PORT_GROUP, group, "ports", [port.id])
+                for group in self._content.groups
+            ),
             ops.add_to_set(SWITCH, network, "ports", [port.id]),
             ops.comment(f"bench POST {port.id}"),
         ]

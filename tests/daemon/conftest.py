@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, northd, ovsdb_server
+from certificates import make_certificate
+from daemon.engine_sso import EngineSso, engine_sso
+from daemon.ovsdb import OvsdbServer, northd, ovsdb_server, short_folder
 from daemon.proxy import Api, running_api
 
 
@@ -31,3 +34,20 @@ def api(central: Mapping[str, OvsdbServer]) -> Iterator[Api]:
     """The networking application on a central of its own."""
     with running_api(central["nb"]) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def engine_pki() -> Iterator[Path]:
+    """ca.pem with engine.pem and engine.key of an engine on 127.0.0.1; and otherca.pem."""
+    with short_folder() as folder:
+        make_certificate(folder, "ca")
+        make_certificate(folder, "engine", "ca")
+        make_certificate(folder, "otherca")
+        yield folder
+
+
+@pytest.fixture
+def sso(engine_pki: Path) -> Iterator[EngineSso]:
+    """The single sign-on of an engine."""
+    with engine_sso(engine_pki / "engine.pem", engine_pki / "engine.key") as sso:
+        yield sso

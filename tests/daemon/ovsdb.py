@@ -60,6 +60,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which programs of OVS and OVN have their files in a folder."""
+    kinds = ("RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR")
+    names = (f"{project}_{kind}" for project in ("OVS", "OVN") for kind in kinds)
+    return {**os.environ, **dict.fromkeys(names, str(folder))}
+
+
 class Daemon:
     """One process, with its output in a log file beside its data."""
 
@@ -76,20 +83,20 @@ class Daemon:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the process and wait until its socket, if it has one, accepts."""
-        environment = {
-            **os.environ,
-            "OVS_RUNDIR": str(self.folder),
-            "OVN_RUNDIR": str(self.folder),
-            "OVS_LOGDIR": str(self.folder),
-            "OVN_LOGDIR": str(self.folder),
-            "OVS_DBDIR": str(self.folder),
-            "OVN_DBDIR": str(self.folder),
-        }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(self.folder),
             )
         if self._socket is not None:
             path = self._socket
@@ -99,6 +106,11 @@ class Daemon:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
         return True
+
+    def wait(self, timeout_s: float) -> int:
+        """Wait for its end; return the exit status. Raises subprocess.TimeoutExpired."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
 
     def signal(self, number: int) -> None:
         """Send a signal to this process only."""
@@ -238,13 +250,22 @@ def leader_of(
 
 
 @contextlib.contextmanager
-def northd(folder: Path | None = None) -> Iterator[Mapping[str, OvsdbServer]]:
-    """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb"."""
+def northd(
+    folder: Path | None = None, sb_remotes: Sequence[str] = (), sb_options: Sequence[str] = ()
+) -> Iterator[Mapping[str, OvsdbServer]]:
+    """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb".
+
+    `sb_remotes` and `sb_options` are the Southbound's, as of `ovsdb_server`.
+    """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
         nb = stack.enter_context(ovsdb_server(folder))
-        sb = stack.enter_context(ovsdb_server(folder, schema=SB_SCHEMA, name="sb"))
+        sb = stack.enter_context(
+            ovsdb_server(
+                folder, schema=SB_SCHEMA, name="sb", remotes=sb_remotes, options=sb_options
+            )
+        )
         command = [
             "ovn-northd",
             f"--ovnnb-db={nb.remote}",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from certificates import make_certificate
 from daemon.northbound import (
     connected,
     in_thread,
@@ -40,19 +40,6 @@ pytestmark = pytest.mark.daemon
 def _threads_end() -> Iterator[None]:
     yield
     assert "northbound" not in [thread.name for thread in threading.enumerate()]
-
-
-def make_certificate(folder: Path, name: str, authority: str | None = None) -> None:
-    """Make NAME.key and NAME.pem: an authority, or a certificate for 127.0.0.1 signed by one."""
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
-    if authority is not None:
-        signer = folder / authority
-        command += ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key"]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

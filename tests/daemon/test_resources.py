@@ -745,7 +745,7 @@ def test_port_security(
     column = f'["{_MAC} 10.0.0.2"]'
     assert is_on == port["port_security_enabled"]
     assert (column if is_on else "[]") == of_port(nb, port, "port_security")
-    turned = api.update("port", port["id"], port_security_enabled=not is_on)
+    turned = api.update("port", port["id"], port_security_enabled=not is_on, security_groups=[])
     assert (not is_on) == turned["port_security_enabled"]
     assert ("[]" if is_on else column) == of_port(nb, port, "port_security")
 
@@ -1689,6 +1689,7 @@ def test_post_to_a_member_is_an_update(api: Api, kind: str) -> None:
         ("POST", "/", {"GET"}),
         ("POST", "/v2.0", {"GET"}),
         ("DELETE", "extensions", {"GET"}),
+        ("PATCH", "security-groups", {"GET", "POST"}),
     ],
 )
 def test_verbs_that_a_path_lacks(api: Api, method: str, path: str, allowed: set[str]) -> None:

@@ -20,7 +20,7 @@ SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
 RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
-CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo")
+CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient")
 
 FEDORA = 'ID=fedora\nVERSION_ID=43\nPRETTY_NAME="Fedora Linux 43"\n'
 STREAM9 = 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"\n'
@@ -158,6 +158,7 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "iproute2",
                 "openssl",
                 "sudo",
+                "isc-dhcp-client",
             ],
         ),
     ],
@@ -273,7 +274,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
         pytest.param(
             FEDORA,
             False,
-            [["openvswitch", "ovn-central", "ovn-host", "iproute", "openssl", "sudo"]],
+            [["openvswitch", "ovn-central", "ovn-host", "iproute", "openssl", "sudo", "dhcp-client"]],
             id="fedora",
         ),
         pytest.param(
@@ -288,6 +289,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "dhcp-client",
                 ],
             ],
             id="el9",
@@ -303,6 +305,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "dhcp-client",
                 ]
             ],
             id="el9-with-ovirt",
@@ -438,8 +441,9 @@ def test_venv_spares_other_folders(machine: Machine) -> None:
     assert ["thesis.txt"] == os.listdir(folder)
 
 
-def test_venv_is_made_once(machine: Machine) -> None:
-    """The second run installs nothing; one for the checks does for a run too."""
+@pytest.fixture
+def pip(machine: Machine) -> Machine:
+    """A machine whose Python makes environments, and notes what these are to install."""
     machine.add(
         "python3",
         """
@@ -454,10 +458,16 @@ case "$*" in
     *"-m pip"*) echo "$*" >>"$CALLS" ;;
 esac""",
     )
-    mkdir = shutil.which("mkdir")
-    assert mkdir is not None
-    (machine.bin / "mkdir").symlink_to(mkdir)
-    folder = str(machine.root / "venv")
+    for name in ("mkdir", "mktemp"):
+        path = shutil.which(name)
+        assert path is not None
+        (machine.bin / name).symlink_to(path)
+    return machine
+
+
+def test_venv_is_made_once(pip: Machine) -> None:
+    """The second run installs nothing; one for the checks does for a run too."""
+    machine, folder = pip, str(pip.root / "venv")
     assert 0 == machine.execute(VENV, "check", VENV=folder).returncode
     before = machine.calls
 
@@ -470,3 +480,25 @@ esac""",
     assert machine.calls[-1].endswith("-e .[proxy,test] ovs==2.17.12")
     assert 0 == other.returncode
     assert len(before) + 2 == len(machine.calls)
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [("3.9.2", "8.7.0"), ("3.10.1", "10.7.0"), ("3.11.0", "12.3.0"), ("3.13.0", "12.3.0")],
+)
+def test_venv_of_ansible(pip: Machine, version: str, release: str) -> None:
+    """Ansible's environment takes the collection from what the Python can have, once."""
+    python = pip.bin / "python3"
+    python.write_text(python.read_text().replace("echo 3.9.2", f"echo {version}"))
+    folder = str(pip.root / "venv")
+
+    first = pip.execute(VENV, "ansible", VENV=folder)
+    calls = pip.calls
+    again = pip.execute(VENV, "ansible", VENV=folder)
+
+    assert (0, 0, "") == (first.returncode, again.returncode, again.stdout)
+    assert calls == pip.calls
+    assert calls[-2].endswith("-e .[ansible]")
+    assert calls[-1].endswith(f"ansible=={release}")
+    assert 0 == pip.execute(VENV, "run", VENV=folder).returncode
+    assert pip.calls[-1].endswith("-e .[proxy]")

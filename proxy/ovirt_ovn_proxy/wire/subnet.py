@@ -123,6 +123,14 @@ class Subnet:
         """IP version, 4 or 6."""
         return self.network.version
 
+    def holds(self, ip: str) -> bool:
+        """Say whether an address lies in the subnet; a malformed one does not."""
+        number = ip_number(ip)
+        if number is None or number[0] != self.version:
+            return False
+        first, last = self.network.network_address, self.network.broadcast_address
+        return int(first) <= number[1] <= int(last)
+
     @property
     def is_auto(self) -> bool:
         """Whether hosts make their own addresses from their MACs (RFC 4862)."""

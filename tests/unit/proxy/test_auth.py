@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from ovirt_ovn_proxy.auth import Identity, Token, authorize
+from ovirt_ovn_proxy.auth.ovirt import (
+    AuthorizationByGroup,
+    AuthorizationByRole,
+    AuthorizationByUserName,
+)
 from ovirt_ovn_proxy.auth.plugins import (
     PLUGINS,
-    WELL_KNOWN_TOKEN,
-    MagicTokenPlugin,
-    NoAuthPlugin,
     load_plugin,
 )
+from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN, MagicTokenPlugin, NoAuthPlugin
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import ConfigError, Unauthorized
 
@@ -118,6 +121,10 @@ def test_open_doors_are_announced(plugin: type, caplog: pytest.LogCaptureFixture
         ("MagicTokenPlugin", MagicTokenPlugin),
         ("auth.plugins.static_token:NoAuthPlugin", NoAuthPlugin),
         ("auth.plugins.static_token:MagicTokenPlugin", MagicTokenPlugin),
+        ("AuthorizationByUserName", AuthorizationByUserName),
+        ("auth.plugins.ovirt:AuthorizationByUserName", AuthorizationByUserName),
+        ("auth.plugins.ovirt:AuthorizationByGroup", AuthorizationByGroup),
+        ("auth.plugins.ovirt:AuthorizationByRole", AuthorizationByRole),
     ],
 )
 def test_plugins_are_loaded_by_name(name: str, plugin: type) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 import ovirt_ovn_proxy
+from certificates import make_certificate
 from ovirt_ovn_proxy import config as configuration
+from ovirt_ovn_proxy.checks import Finding
 from ovirt_ovn_proxy.cli import VERSION, main, set_up_logging
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import BadRequest
@@ -95,9 +97,10 @@ def compose(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             calls.append(("serve", config))
             return 0
 
-        def check_online(self, config: Config) -> list[str]:
-            calls.append(("check_online", config))
-            return ["no leader"] if config.neutron_port == 1 else []
+        def check_online(self, config: Config, plugin: object) -> list[Finding]:
+            calls.append(("check_online", config, plugin))
+            warning = Finding(False, "open to all")
+            return [Finding(True, "no leader"), warning] if config.neutron_port == 1 else [warning]
 
         def explain(self, config: Config, method: str, path: str, body: str | None) -> str:
             calls.append(("explain", config, method, path, body))
@@ -144,6 +147,25 @@ def test_check_config_refuses(
     assert f"ovirt-provider-ovn: {site}/main.conf: {problem}" in capsys.readouterr().err
 
 
+def test_check_config_looks_at_the_tls_files(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A certificate that cannot be used fails the check, one with some days left does not."""
+    make_certificate(site, "own")
+    main_file = site / "main.conf"
+    main_file.write_text(
+        f"{main_file.read_text()}[SSL]\nhttps-enabled=true\nssl-key-file={site}/own.key\n"
+        f"ssl-cert-file={site}/own.pem\nssl-cacert-file={site}/own.pem\n"
+    )
+
+    assert main(["check-config"]) == 0
+    where = f"ovirt-provider-ovn: [SSL] ssl-cert-file {site}/own.pem"
+    assert "warning: [SSL] ssl-cert-file " in capsys.readouterr().err
+    (site / "own.pem").write_text("")
+    assert main(["check-config"]) == 1
+    assert f"{where}: holds no PEM certificate\n" in capsys.readouterr().err
+
+
 def test_check_config_prints_warnings(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Options that nothing reads are named on the terminal and do no harm."""
     (site / "conf.d").mkdir()
@@ -156,9 +178,10 @@ def test_check_config_prints_warnings(site: Path, capsys: pytest.CaptureFixture[
 def test_check_config_online(
     site: Path, compose: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Asked for, the Northbound is tried too, and what it lacks fails the check."""
+    """Asked for, what the service needs is tried too; errors fail the check, warnings do not."""
     assert main(["check-config", "--online"]) == 0
     assert [call[0] for call in compose] == ["check_online"]
+    assert "ovirt-provider-ovn: warning: open to all\n" in capsys.readouterr().err
 
     with (site / "main.conf").open("a") as main_file:
         main_file.write("[PROVIDER]\nneutron-port=1\n")
@@ -259,14 +282,14 @@ def test_refusal_to_serve_is_logged_where_the_log_is(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "problem"),
     [
-        LOGGER_CONF.format(path="/nowhere/at/all.log"),
-        LOGGER_CONF.replace("FileHandler", "no.such.Handler"),
-        LOGGER_CONF.replace("args=", "args=nothing"),
-        LOGGER_CONF.replace("keys=logfile", "keys=other"),
-        "no INI file",
-        "",
+        (
+            LOGGER_CONF.format(path="/nowhere/at/all.log"),
+            "[handler_logfile] /nowhere/at/all.log: No such file or directory; stderr is used",
+        ),
+        ("no INI file", "line 1: stands before the first [SECTION]; logging to stderr"),
+        ("", "there is no root logger in it; logging to stderr"),
     ],
 )
 def test_broken_logger_file_does_not_stop_the_start(
@@ -274,6 +297,7 @@ def test_broken_logger_file_does_not_stop_the_start(
     compose: list[tuple[Any, ...]],
     capsys: pytest.CaptureFixture[str],
     text: str,
+    problem: str,
 ) -> None:
     """A log that cannot be had is reported on stderr, where lines then go."""
     (site / "logger.conf").write_text(text)
@@ -282,7 +306,7 @@ def test_broken_logger_file_does_not_stop_the_start(
     logging.getLogger("ovirt_ovn_proxy.x").info("a line")
 
     output = capsys.readouterr().err
-    assert f"{site}/logger.conf cannot be used, logging to stderr" in output
+    assert f"{site}/logger.conf: {problem}" in output
     assert "a line" in output
     assert len(compose) == 1
 

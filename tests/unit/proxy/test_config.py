@@ -121,7 +121,7 @@ def test_engine_setup_file_loads_without_warning(
         ovirt_host="https://engine.example.com:443",
         ovirt_ca_file="/etc/pki/ovirt-engine/apache-ca.pem",
         ovirt_sso_client_secret="Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4",
-        ovirt_admin_user_name="admin@ovirt@internalsso",
+        ovirt_admin_user_names=("admin@ovirt@internalsso",),
         port_security_enabled_default=True,
     )
     assert expected == config

@@ -1,21 +1,21 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Identity API v2.0, request by request."""
+"""Identity API v2.0 and the version documents, request by request."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webob import Request, Response
+from webob import Request
 
-from ovirt_ovn_proxy.auth import Identity, Token
-from ovirt_ovn_proxy.auth.plugins import MagicTokenPlugin
+from ovirt_ovn_proxy.auth.static_token import MagicTokenPlugin
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.errors import (
     ApiError,
@@ -27,53 +27,20 @@ from ovirt_ovn_proxy.errors import (
     Unavailable,
 )
 from ovirt_ovn_proxy.identity import IdentityApi
+from ovirt_ovn_proxy.wsgi import Application
+from unit.proxy.identities import CONFIG, NOW, OneUser, call
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-CONFIG = Config(provider_host="engine.example.com", https_enabled=True)
 TENANT = {"id": "0" * 31 + "1", "name": "tenant", "description": "tenant", "enabled": True}
-VERSION = {
+V3 = {
+    "id": "v3.14",
+    "status": "stable",
+    "links": [{"rel": "self", "href": "https://engine.example.com:35357/v3/"}],
+}
+V2 = {
     "id": "v2.0",
     "status": "CURRENT",
     "links": [{"rel": "self", "href": "https://engine.example.com:35357/v2.0/"}],
 }
-
-
-class OneUser:
-    """Knows admin@internal with the password "secret" and the token "t1"."""
-
-    def __init__(self, expires: datetime | None = None) -> None:
-        self.expires = expires
-
-    def create_token(self, user: str, password: str) -> Token:
-        """Refuse joe as a stranger, anybody's wrong password, and nobody's call."""
-        if user == "joe@internal":
-            raise Forbidden("HTTPForbidden", "not you")
-        if user == "nobody@down":
-            raise Unavailable("HTTPServiceUnavailable", "later")
-        if (user, password) != ("admin@internal", "secret"):
-            raise Unauthorized("HTTPUnauthorized", "no")
-        return Token("t1", self.expires, user)
-
-    def validate_token(self, token: str) -> Identity | None:
-        """Know one token."""
-        return Identity("admin@internal") if token == "t1" else None
-
-
-def call(
-    method: str,
-    path: str,
-    body: object = None,
-    *,
-    config: Config = CONFIG,
-    expires: datetime | None = None,
-    token: str | None = None,
-) -> Response:
-    """Send one request, `body` as JSON unless it is bytes, `token` None without the header."""
-    headers = {} if token is None else {"X-Auth-Token": token}
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = Request.blank("/", method=method, headers=headers, body=raw)
-    request.environ["PATH_INFO"] = path
-    return IdentityApi(config, OneUser(expires), lambda: NOW)(request)
 
 
 def password(user: str = "admin@internal", secret: object = "secret", **more: Any) -> object:
@@ -81,9 +48,14 @@ def password(user: str = "admin@internal", secret: object = "secret", **more: An
     return {"auth": {"passwordCredentials": {"username": user, "password": secret}, **more}}
 
 
-@pytest.mark.parametrize("path", ["/v2.0/tokens", "/v2.0//tokens", "//v2.0/tokens/"])
+@pytest.mark.parametrize(
+    "path", ["/v2.0/tokens", "/v2.0//tokens", "//v2.0/tokens/", "/v3/tokens", "/v3//tokens"]
+)
 def test_token_by_password(path: str) -> None:
-    """The whole answer to a log-in, as the engine and other clients need it."""
+    """The whole answer to a log-in, as the engine and other clients need it.
+
+    The engine posts it to `/v3/tokens` where its authentication URL ends in v3.
+    """
     network = "https://engine.example.com:9696/"
     identity = "https://engine.example.com:35357/"
 
@@ -103,7 +75,7 @@ def test_token_by_password(path: str) -> None:
             "serviceCatalog": [
                 service("network", "neutron", "1", network),
                 service("identity", "keystone", "2", identity),
-                service("compute", "nova", "2", network + "v2.1/"),
+                service("compute", "nova", "3", network + "v2.1/"),
             ],
             "user": {
                 "id": "admin@internal",
@@ -229,11 +201,13 @@ def test_tenants_need_a_token() -> None:
 @pytest.mark.parametrize(
     ("path", "document"),
     [
-        ("", {"versions": [VERSION]}),
-        ("/", {"versions": [VERSION]}),
-        ("/v2.0", {"version": VERSION}),
-        ("/v2.0/", {"version": VERSION}),
-        ("//v2.0//", {"version": VERSION}),
+        ("", {"versions": {"values": [V3, V2]}}),
+        ("/", {"versions": {"values": [V3, V2]}}),
+        ("/v2.0", {"version": V2}),
+        ("/v2.0/", {"version": V2}),
+        ("//v2.0//", {"version": V2}),
+        ("/v3", {"version": V3}),
+        ("/v3/", {"version": V3}),
     ],
 )
 def test_version_documents_are_anonymous(path: str, document: object) -> None:
@@ -243,7 +217,7 @@ def test_version_documents_are_anonymous(path: str, document: object) -> None:
     assert (200, document) == (response.status_int, response.json_body)
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v2.0/tokens/t1", "/v3/auth/tokens", "/\xff", "/v2.0/x"])
+@pytest.mark.parametrize("path", ["/v2", "/v2.0/tokens/t1", "/v3/auth", "/\xff", "/v2.0/x"])
 def test_unknown_paths(path: str) -> None:
     """What does not exist is not found, whatever bytes name it."""
     with pytest.raises(NotFound):
@@ -269,7 +243,10 @@ def test_wrong_methods(method: str, path: str, allowed: tuple[str, ...]) -> None
 
 
 MEMBERS = st.sampled_from(
-    ["auth", "passwordCredentials", "username", "password", "token", "id", "tenantName"]
+    [
+        *("auth", "passwordCredentials", "username", "password", "token", "id", "tenantName"),
+        *("identity", "methods", "user", "name", "domain"),
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -278,13 +255,41 @@ JSON = st.recursive(
 )
 
 
-@given(st.binary() | JSON.map(lambda document: json.dumps(document).encode()))
-def test_any_body_has_an_answer(body: bytes) -> None:
+@given(
+    st.sampled_from(["/v2.0/tokens", "/v3/auth/tokens"]),
+    st.binary() | JSON.map(lambda document: json.dumps(document).encode()),
+)
+def test_any_body_has_an_answer(path: str, body: bytes) -> None:
     """Whatever is posted ends as an answer or as a client's error."""
     api = IdentityApi(CONFIG, MagicTokenPlugin(CONFIG))
     try:
-        status = api(Request.blank("/v2.0/tokens", method="POST", body=body)).status_int
+        status = api(Request.blank(path, method="POST", body=body)).status_int
     except ApiError as error:
         status = error.status
 
-    assert status in (200, 400, 401)
+    assert status in (200, 201, 400, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "user"),
+    [
+        ("POST", "/v2.0/tokens", password(), "admin@internal"),
+        ("POST", "/v2.0/tokens", password(user="eve", secret="?"), "eve"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "t1"}}}, "admin@internal"),
+        ("POST", "/v2.0/tokens", {"auth": {"token": {"id": "?"}}}, "-"),
+        ("GET", "/v2.0/tenants", None, "admin@internal"),
+        ("GET", "/v3/auth/tokens", None, "admin@internal"),
+        ("GET", "/v2.0", None, "-"),
+    ],
+)
+def test_the_log_names_the_user(
+    caplog: pytest.LogCaptureFixture, method: str, path: str, body: object, user: str
+) -> None:
+    """The line of a request says who wants to log in, or whose token was shown."""
+    caplog.set_level(logging.INFO)
+    request = Request.blank(
+        path, method=method, headers={"X-Auth-Token": "t1"}, body=json.dumps(body).encode()
+    )
+    request.get_response(Application(IdentityApi(CONFIG, OneUser(), lambda: NOW)))
+
+    assert re.search(f" 0 ops {user}( |$)", caplog.messages[-1])

@@ -10,7 +10,6 @@ import json
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from certificates import make_certificate
 from ovirt_ovn_proxy import connection as connection_module
 from ovirt_ovn_proxy import server as server_module
 from ovirt_ovn_proxy.http1 import SEND_SIZE, Answer
@@ -173,15 +173,9 @@ def serve() -> Iterator[Serve]:
 
 
 def make_context(folder: Path) -> ssl.SSLContext:
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    subprocess.run(
-        [*command.split(), "-subj", "/CN=test", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
+    make_certificate(folder, "test")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(folder / "test.pem", folder / "test.key")
     return context
 
 
@@ -826,13 +820,15 @@ def test_a_failing_application_gives_a_bare_500(
     serve: Serve, caplog: pytest.LogCaptureFixture, application: WSGIApplication
 ) -> None:
     """The client learns that it failed, the log learns why, and no header gets smuggled."""
-    answer = exchange(serve(application).addresses[0])
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nX-Auth-Token: s3cret\r\n\r\n"
+    answer = exchange(serve(application).addresses[0], request)
     assert status_of(answer) == 500
     assert b"\r\nContent-Type: application/json\r\n" in answer
     assert json.loads(body_of(answer))["error"]["code"] == 500
     assert not any(leak in answer for leak in (b"secret", b"Traceback", b"Set-Cookie"))
     assert eventually(lambda: "GET / failed" in caplog.text)
     assert "Traceback" in caplog.text
+    assert not any("s3cret" in str(vars(record)) for record in caplog.records)
 
 
 def test_a_failure_within_the_answer_is_seen_as_such(serve: Serve) -> None:

@@ -24,7 +24,7 @@ from ovirt_ovn_proxy.errors import (
     Unauthorized,
     Unavailable,
 )
-from ovirt_ovn_proxy.wsgi import Application, printable_path, request_id_of
+from ovirt_ovn_proxy.wsgi import OPERATIONS, USER, Application, request_id_of
 
 REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -87,7 +87,10 @@ def test_body_of_another_api() -> None:
     ],
 )
 def test_defect(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """A defect of ours is a 500 without reason; the traceback is in the log, with the id."""
+    """A defect of ours is a 500 without reason; the traceback is in the log, with the id.
+
+    As text: `exc_info` would hand a formatter of the site the variables of each frame.
+    """
     response = answered(error)
     request_id = response.headers["X-Openstack-Request-Id"]
 
@@ -95,8 +98,10 @@ def test_defect(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     assert response.json["NeutronError"]["type"] == "HTTPInternalServerError"
     assert "secret" not in response.text
     assert "Traceback" not in response.text
-    assert f"{request_id} failed" in [record.getMessage() for record in caplog.records]
-    assert [record for record in caplog.records if record.exc_info]
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage().startswith(f"{request_id} failed\nTraceback (most recent call")
+    assert type(error).__name__ in record.getMessage()
+    assert record.exc_info is None
 
 
 def test_success(caplog: pytest.LogCaptureFixture) -> None:
@@ -107,7 +112,7 @@ def test_success(caplog: pytest.LogCaptureFixture) -> None:
     [line] = [record.getMessage() for record in caplog.records]
 
     assert {"id": request_id} == response.json
-    assert re.fullmatch(rf"{request_id} GET /v2\.0/ports 200 [0-9.]+ ms", line)
+    assert re.fullmatch(rf"{request_id} GET /v2\.0/ports 200 [0-9.]+ ms 0 ops -", line)
 
 
 def test_ids_differ() -> None:
@@ -125,7 +130,7 @@ def test_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     answered(BadRequest("HTTPBadRequest", "bad\nname \x1b[31m \ud800 ž"))
     [line] = [record.getMessage() for record in caplog.records]
 
-    assert line.endswith(r"ms HTTPBadRequest: bad\nname \x1b[31m \ud800 \u017e")
+    assert line.endswith(r"ms 0 ops - HTTPBadRequest: bad\nname \x1b[31m \ud800 \u017e")
     assert "secret" not in line
 
 
@@ -147,17 +152,50 @@ def test_one_line(path: bytes, message: str, caplog: pytest.LogCaptureFixture) -
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    ("user", "expected"),
     [
-        ("", ""),
-        ("/v2.0/ports", "/v2.0/ports"),
-        ("/a b\n", "/a%20b%0A"),
-        ("/\xc5\xbe", "/%C5%BE"),
-        ("/%0A", "/%250A"),
-        ('/"', "/%22"),
-        ("/" + "x" * 1000, "/" + "x" * 199),
+        ("admin@internal", "admin@internal"),
+        ("EXAMPLE\\joe@ad", "EXAMPLE\\joe@ad"),
+        ("", "-"),
+        (None, "-"),
+        ("a b\n2 ops", "a%20b%0A2%20ops"),
+        ("\x1b[31m\ud800ž", "%1B%5B31m%ED%A0%80%C5%BE"),
+        ("u" * 1000, "u" * 100),
     ],
 )
-def test_printable_path(path: str, expected: str) -> None:
-    """A path in a log is quoted, and not longer than a line should be."""
-    assert expected == printable_path({"PATH_INFO": path})
+def test_user_and_operations_in_the_log(
+    caplog: pytest.LogCaptureFixture, user: str | None, expected: str
+) -> None:
+    """What the application knows of a request is in its line, the user quoted and cut."""
+    caplog.set_level(logging.INFO)
+
+    def handle(request: Request) -> Response:
+        request.environ[USER] = user
+        request.environ[OPERATIONS] = 7
+        raise Conflict("NetworkInUse", "m")
+
+    Request.blank("/").get_response(Application(handle))
+    [line] = [record.getMessage() for record in caplog.records]
+
+    assert line.endswith(f" ms 7 ops {expected} NetworkInUse: m")
+
+
+def test_secrets_in_what_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a refusal nor a traceback brings what the request had to hide into the log."""
+    caplog.set_level(logging.DEBUG)
+    for kind in (RuntimeError, lambda text: Forbidden("HTTPForbidden", text)):
+
+        def handle(request: Request, kind: Any = kind) -> Response:
+            token, body = request.headers["X-Auth-Token"], request.json
+            raise kind(f"no {token} with {body['auth']['password']!r}")
+
+        request = Request.blank(
+            "/v2.0/tokens",
+            headers={"X-Auth-Token": "t0ken"},
+            POST=json.dumps({"auth": {"password": "it's\nmine"}}).encode(),
+        )
+        request.get_response(Application(handle))
+
+    assert caplog.text.count("no *** with ") == 2
+    assert "t0ken" not in caplog.text
+    assert "mine" not in caplog.text

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Ansible's collection openstack.cloud on the service, which asks for a password.
+
+Ansible has an environment of its own, .venvs/ansible, which `make check` makes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.ovsdb import OvsdbServer, northd, short_folder
+from daemon.proxy import ProxyProcess, proxy_process
+
+pytestmark = [pytest.mark.daemon, pytest.mark.clients]
+
+SECRET = "hunter2"
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOK = ROOT / ".venvs" / "ansible" / "bin" / "ansible-playbook"
+SITE = Path(__file__).parent / "site.yml"
+
+
+class Playbook:
+    """The playbook of a site, and what Ansible says at the end of it."""
+
+    def __init__(self, process: ProxyProcess, home: Path, **auth: str) -> None:
+        cloud = {
+            "auth": {
+                "auth_url": process.identity_url,
+                "username": "admin@internal",
+                "password": SECRET,
+                "project_name": "tenant",
+                **auth,
+            },
+            "region_name": "RegionOne",
+        }
+        clouds = home / "clouds.yaml"
+        clouds.write_text(json.dumps({"clouds": {"ovn": cloud}}))
+        # No settings of whoever runs the tests, or of the machine.
+        settings = home / "ansible.cfg"
+        settings.touch()
+        kept = ("PATH", "TMPDIR")
+        self._environment = {name: os.environ[name] for name in kept if name in os.environ}
+        self._environment.update(
+            HOME=str(home),
+            LC_ALL="C.UTF-8",
+            OS_CLIENT_CONFIG_FILE=str(clouds),
+            ANSIBLE_CONFIG=str(settings),
+            ANSIBLE_LOCALHOST_WARNING="false",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+        )
+        self._home = home
+
+    def run(self, **variables: Any) -> Mapping[str, int]:
+        """Run it; returns how many tasks were ok, changed, failed and so on."""
+        assert PLAYBOOK.exists(), f"{PLAYBOOK} is missing: make tools-ansible"
+        done = subprocess.run(
+            [str(PLAYBOOK), "-e", json.dumps(variables), str(SITE)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=self._home,
+            env=self._environment,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+        recap = re.search(r"^localhost +:(.*)$", done.stdout, re.MULTILINE)
+        assert recap is not None, done.stdout
+        return {name: int(count) for name, count in re.findall(r"(\w+)=([0-9]+)", recap[1])}
+
+
+def test_a_site(tmp_path: Path) -> None:
+    """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
+    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+    present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1"}
+    with (
+        short_folder() as folder,
+        northd(folder) as servers,
+        proxy_process(folder, servers["nb"].remote, secret=SECRET) as process,
+    ):
+        playbook = Playbook(process, tmp_path, **domains)
+
+        made = playbook.run(**present)
+        ports = _ports(servers["nb"])
+        kept = playbook.run(**present)
+        changed = playbook.run(**{**present, "mtu": 1300, "dns": "192.0.2.2", "vm": "vm2"})
+        still = _ports(servers["nb"])
+        removed = playbook.run(state="absent")
+        again = playbook.run(state="absent")
+
+        runs = (made, kept, changed, removed, again)
+        assert [3, 0, 3, 3, 0] == [run["changed"] for run in runs]
+        assert 1 == len(ports)
+        assert ports == still
+        assert [] == _ports(servers["nb"])
+        assert "POST /v3/auth/tokens 201" in process.log.read_text()
+
+
+def _ports(nb: OvsdbServer) -> list[str]:
+    """Return the names of all ports in OVN."""
+    command = ["ovn-nbctl", f"--db={nb.remote}", "--bare", "--columns=name"]
+    done = subprocess.run(
+        [*command, "list", "Logical_Switch_Port"], check=True, capture_output=True, timeout=10
+    )
+    return done.stdout.decode().split()

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A chassis: Open vSwitch and ovn-controller in a namespace of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.ovsdb import Daemon, wait_until
+
+from .namespace import Namespace
+from .switch import Switch
+
+INTEGRATION_BRIDGE = "br-int"
+TUNNEL_BRIDGE = "br-tunnel"
+
+
+@dataclass(frozen=True)
+class ChassisSpec:
+    """What a chassis shall be.
+
+    `name` is the system-id (and hostname); `physical_networks` are those that it has
+    a bridge mapping for, each to a bridge `br-<network>`; `is_gateway` lets OVN put
+    gateways here; `external_ids` are further keys of Open_vSwitch, or other values for
+    those that the lab sets; `tls_files` are private key, certificate and CA certificate.
+    """
+
+    name: str
+    physical_networks: Sequence[str] = ()
+    is_gateway: bool = False
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    tls_files: Sequence[str] = ()
+
+
+class Chassis(Switch):
+    """One chassis, registered in Southbound once `start` has returned."""
+
+    def __init__(
+        self, spec: ChassisSpec, namespace: Namespace, folder: Path, ovn_remote: str, address: str
+    ) -> None:
+        super().__init__(namespace, folder)
+        self.spec = spec
+        self.name = spec.name
+        self.encap_ip = address.partition("/")[0]
+        self.encap_mac = f"02:00:{ipaddress.IPv4Address(self.encap_ip).packed.hex(':')}"
+        self._address = address
+        self._ovn_remote = ovn_remote
+        command = ["ovn-controller", self.database.remote, "--pidfile"]
+        self.controller = Daemon(folder, "controller", command, None)
+
+    def start(self) -> None:
+        """Start everything; the links "tunnel" and "phys-<network>" are there already."""
+        super().start()
+        self._configure()
+        self.start_controller()
+
+    def start_controller(self) -> None:
+        """Start ovn-controller, again if `controller` was killed or stopped."""
+        with self.namespace.entered():
+            self.controller.start()
+
+    def stop(self) -> None:
+        """Stop everything; Southbound goes on knowing the chassis."""
+        self.controller.stop()
+        super().stop()
+
+    def _uplinks(self) -> dict[str, str]:
+        physical = {f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks}
+        return {TUNNEL_BRIDGE: "tunnel", **physical}
+
+    def _settings(self) -> dict[str, str]:
+        mappings = [f"{network}:br-{network}" for network in self.spec.physical_networks]
+        return {
+            "system-id": self.name,
+            "hostname": self.name,
+            "ovn-remote": self._ovn_remote,
+            "ovn-encap-type": "geneve",
+            "ovn-encap-ip": self.encap_ip,
+            "ovn-bridge-datapath-type": "netdev",
+            **({"ovn-bridge-mappings": ",".join(mappings)} if mappings else {}),
+            **({"ovn-cms-options": "enable-chassis-as-gw"} if self.spec.is_gateway else {}),
+            **self.spec.external_ids,
+        }
+
+    def _configure(self) -> None:
+        words = ["set", "Open_vSwitch", "."]
+        words += [f'external_ids:{key}="{value}"' for key, value in self._settings().items()]
+        for bridge, link in self._uplinks().items():
+            words += ["--", "add-br", bridge, "--", "add-port", bridge, link]
+            words += ["--", "set", "Bridge", bridge, "datapath_type=netdev"]
+        # VDSM and libvirt find br-int made; ovn-controller would make it the same way.
+        words += ["--", "add-br", INTEGRATION_BRIDGE, "--", "set", "Bridge", INTEGRATION_BRIDGE]
+        words += ["datapath_type=netdev", "fail_mode=secure", "other_config:disable-in-band=true"]
+        words += ["--", "set", "Bridge", TUNNEL_BRIDGE, f'other_config:hwaddr="{self.encap_mac}"']
+        if self.spec.tls_files:
+            words += ["--", "set-ssl", *self.spec.tls_files]
+        self.vsctl(*words)
+        self.namespace.ip(
+            f"addr add {self._address} dev {TUNNEL_BRIDGE}", f"link set {TUNNEL_BRIDGE} up"
+        )
+
+    def meet(self, other: Chassis) -> None:
+        """Know the way to another chassis before the first packet, which would be lost else."""
+        self.appctl("tnl/neigh/set", TUNNEL_BRIDGE, other.encap_ip, other.encap_mac)
+
+    def set_uplinks(self, is_up: bool) -> None:
+        """Cut it off from chassis and physical networks, or connect it again.
+
+        A Southbound by unix socket stays within reach.
+        """
+        state = "up" if is_up else "down"
+        self.namespace.ip(*(f"link set {link} {state}" for link in self._uplinks().values()))
+
+    def controller_appctl(self, *words: str) -> str:
+        """Run a command of ovs-appctl on ovn-controller."""
+        return self.run("ovs-appctl", "-t", "ovn-controller", *words)
+
+    def is_connected(self) -> bool:
+        """Say whether ovn-controller has a session with Southbound."""
+        return self.controller_appctl("connection-status") == "connected"
+
+    def plug(self, tap: str, iface_id: str, mac: str, vm_id: str) -> None:
+        """Add a tap to br-int with the keys that libvirt sets for a virtualport."""
+        self.vsctl(
+            *("--may-exist", "add-port", INTEGRATION_BRIDGE, tap, "--", "set", "Interface", tap),
+            f'external_ids:attached-mac="{mac}"',
+            f'external_ids:iface-id="{iface_id}"',
+            f'external_ids:vm-id="{vm_id}"',
+            "external_ids:iface-status=active",
+        )
+
+    def unplug(self, tap: str) -> None:
+        """Remove a tap from br-int, as libvirt does when a VM stops."""
+        self.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, tap)
+
+    def is_installed(self, tap: str) -> bool:
+        """Say whether ovn-controller has installed the flows of a tap."""
+        return self.external_ids(tap).get("ovn-installed") == "true"
+
+    def wait_installed(self, tap: str, timeout_s: float = 10.0) -> None:
+        """Wait until the flows of a tap are installed; AssertionError after `timeout_s`."""
+        wait_until(lambda: self.is_installed(tap), timeout_s, f"{tap} on {self.name} is installed")
+
+    def wait_datapath(self) -> None:
+        """Have the datapath forget what it has cached of older flows (some milliseconds)."""
+        self.appctl("revalidator/purge")

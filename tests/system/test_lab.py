@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab itself: that it tells the truth, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from daemon.ovsdb import northd
+from system.lab import CENTRAL_IP, ChassisSpec, Lab, frames, namespace
+
+pytestmark = pytest.mark.system
+
+TESTS = Path(__file__).resolve().parents[1]
+
+# A test run that makes a lab with a machine and a probe in it, and then hangs.
+HANGING = f"""
+import sys
+sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent / "proxy")!r}]
+import time
+from system.lab import Lab
+with Lab(1) as lab:
+    alice = lab.create_vm(lab.create_network("10.0.0.0/24"), lab.chassis[0])
+    with alice.probe(alice.ip):
+        print(lab.prefix, flush=True)
+        time.sleep(60)
+"""
+
+
+def leftovers(prefix: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the namespaces, folders and processes that belong to a lab."""
+    folder = prefix.rstrip("-")
+    processes = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if folder in command:
+            processes.append(command)
+    return namespace.names(prefix), [str(it) for it in Path("/tmp").glob(f"{folder}*")], processes
+
+
+NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A test run in the middle of its test, and the prefix of its lab."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+            namespace.remove_leftovers()
+
+
+def links_of_the_machine() -> str:
+    return subprocess.run(["ip", "-br", "link"], capture_output=True, text=True).stdout
+
+
+def test_nothing_is_left() -> None:
+    """After a lab there is no process, namespace, link or folder of it."""
+    before = links_of_the_machine()
+    with Lab([ChassisSpec("hv1", ["physnet"])]) as lab:
+        lab.create_vm(lab.create_network("10.0.0.0/24"), lab.chassis[0])
+        lab.add_outside("physnet", "192.0.2.1/24")
+        here, folders, processes = leftovers(lab.prefix)
+        assert (5, 1, 8) == (len(here), len(folders), len(processes)), processes
+        assert before == links_of_the_machine()
+
+    assert NOTHING == leftovers(lab.prefix)
+    assert before == links_of_the_machine()
+
+
+def test_nothing_is_left_after_a_failure() -> None:
+    """A lab whose block fails, or which does not come up, is cleaned up as well."""
+    with pytest.raises(ZeroDivisionError), Lab(1) as lab:
+        raise ZeroDivisionError
+    assert NOTHING == leftovers(lab.prefix)
+
+    broken = Lab([ChassisSpec("hv1", tls_files=["one of three"])])
+    with pytest.raises(AssertionError, match="set-ssl"), broken:
+        pass
+    assert NOTHING == leftovers(broken.prefix)
+
+
+def test_nothing_is_left_after_an_interrupt(hanging: tuple[subprocess.Popen[str], str]) -> None:
+    """Ctrl-C ends a test run in order."""
+    process, prefix = hanging
+    process.send_signal(signal.SIGINT)
+
+    assert "KeyboardInterrupt" in process.communicate(timeout=10)[1]
+    assert NOTHING == leftovers(prefix)
+
+
+def test_leftovers_of_a_killed_run(hanging: tuple[subprocess.Popen[str], str]) -> None:
+    """The next lab removes what a killed run has left, and nothing of one that lives."""
+    process, prefix = hanging
+    with Lab(0) as ours:
+        namespace.remove_leftovers()
+        assert leftovers(prefix)[0]
+        assert leftovers(ours.prefix)[0]
+
+        process.kill()
+        process.wait()
+        assert leftovers(prefix)[0]
+        with Lab(0):
+            assert NOTHING == leftovers(prefix)
+            assert leftovers(ours.prefix)[0]
+
+
+def test_side_by_side() -> None:
+    """Two labs with the same names and addresses know nothing of each other."""
+    with Lab(["hv1"]) as here, Lab(["hv1"]) as there:
+        alice = here.create_vm(here.create_network("10.0.0.0/24"), here.chassis[0])
+        assert [] == there.api.get("ports")["ports"]
+        eve = there.create_vm(there.create_network("10.0.0.0/24"), there.chassis[0])
+        assert alice.ip == eve.ip
+        with eve.capture() as heard:
+            alice.ping("10.0.0.9", 1, timeout_s=0.3)
+            assert [] == heard.frames(lambda frame: frame.kind == frames.ARP)
+
+
+def test_who_is_not_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root, or without a program, the test fails with a sentence that says so."""
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "geteuid", lambda: 1000)
+        with pytest.raises(AssertionError, match="run this as root"), Lab():
+            pass
+    monkeypatch.setenv("PATH", str(TESTS))
+    with pytest.raises(AssertionError, match=r"needs ip, .*ovn-controller.*system-packages"), Lab():
+        pass
+
+
+def test_chassis_by_tcp() -> None:
+    """A chassis can have the Southbound at an address."""
+    central = partial(northd, sb_remotes=["ptcp:6642"])
+    spec = ChassisSpec("hv1", external_ids={"ovn-remote": f"tcp:{CENTRAL_IP}:6642"})
+    with Lab([spec], central=central) as lab:
+        assert lab.chassis[0].is_connected()
