@@ -274,7 +274,17 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
         pytest.param(
             FEDORA,
             False,
-            [["openvswitch", "ovn-central", "ovn-host", "iproute", "openssl", "sudo", "dhcp-client"]],
+            [
+                [
+                    "openvswitch",
+                    "ovn-central",
+                    "ovn-host",
+                    "iproute",
+                    "openssl",
+                    "sudo",
+                    "dhcp-client",
+                ]
+            ],
             id="fedora",
         ),
         pytest.param(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Nothing of VDSM's environment, which holds what users give to their VMs.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"}
 _BLOCK_BYTES = 65536
+_SIGPIPE = 13
 # SIGALRM: how programs of Open vSwitch end when the time of their --timeout is up.
 _TIME_IS_UP = -14
 
@@ -82,7 +83,14 @@ def _start(command: Sequence[str], stdout: int, stderr: int) -> int:
         (os.POSIX_SPAWN_DUP2, stderr, 2),
     ]
     try:
-        return os.posix_spawn(command[0], list(command), _ENVIRONMENT, file_actions=actions)
+        # Python ignores SIGPIPE, of which a program with an output nobody reads should die.
+        return os.posix_spawn(
+            command[0],
+            list(command),
+            _ENVIRONMENT,
+            file_actions=actions,
+            setsigdef=[_SIGPIPE],
+        )
     except OSError as error:
         raise CommandError(f"{command[0]}: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from . import commands, fastjson, snapshot
+from . import commands, fastjson, settings, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 SOCKET = "/run/openvswitch/db.sock"
 SUDO = ("/usr/bin/sudo", "-n")
 _CLIENT = "/usr/bin/ovsdb-client"
-# The client ends itself by --timeout, and is given up a little later. The longest wait for
-# ports is that of settings.MAX_START_TIMEOUT_S.
+# The client ends itself by --timeout, and is given up a little later.
 _READ_TIMEOUT_S = 3
-_WATCH_TIMEOUT_S = 30
 _GRACE_S = 1
 
 
-class LocalDbError(Exception):
+class LocalDatabaseError(Exception):
     """The database gives no answer, or no good one; the message says why."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(f"the local Open_vSwitch database cannot be read: {reason}")
 
 
 def read_command() -> list[str]:
@@ -40,23 +41,23 @@ def read_command() -> list[str]:
 
 def watch_command() -> list[str]:
     """Return the command that watches ports, without sudo."""
-    options = [f"--timeout={_WATCH_TIMEOUT_S}", "--format=json"]
+    options = [f"--timeout={settings.MAX_START_TIMEOUT_S}", "--format=json"]
     return [_CLIENT, *options, "monitor", "Open_vSwitch", "Interface", "external_ids"]
 
 
-def read() -> snapshot.Snapshot:
-    """Return what the database says of OVN now; LocalDbError."""
+def read_snapshot() -> snapshot.Snapshot:
+    """Return what the database says of OVN now; LocalDatabaseError."""
     try:
         output = commands.run(_permitted(read_command()), _READ_TIMEOUT_S + _GRACE_S)
         return snapshot.Snapshot(fastjson.loads(output))
     except (commands.CommandError, ValueError) as error:
-        raise LocalDbError(f"the local Open_vSwitch database cannot be read: {error}") from error
+        raise LocalDatabaseError(error) from error
 
 
 def watch_installations(timeout_s: float) -> Iterator[tuple[str, bool]]:
     """Yield each port's id and whether it is installed: all ports' at first, then changes.
 
-    Ends when the time is up; LocalDbError.
+    Ends when the time is up; LocalDatabaseError.
     """
     text = b""
     try:
@@ -68,7 +69,7 @@ def watch_installations(timeout_s: float) -> Iterator[tuple[str, bool]]:
     except commands.CommandTimeout:
         return
     except (commands.CommandError, ValueError) as error:
-        raise LocalDbError(f"the local Open_vSwitch database cannot be read: {error}") from error
+        raise LocalDatabaseError(error) from error
 
 
 def _permitted(command: list[str]) -> list[str]:

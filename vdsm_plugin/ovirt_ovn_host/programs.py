@@ -135,8 +135,8 @@ def _snapshot() -> Snapshot:
     from . import localdb
 
     try:
-        return localdb.read()
-    except localdb.LocalDbError as error:
+        return localdb.read_snapshot()
+    except localdb.LocalDatabaseError as error:
         raise HookError(str(error)) from error
 
 

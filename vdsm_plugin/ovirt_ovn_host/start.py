@@ -55,7 +55,7 @@ def wait_for_ports(ports: Set[str], timeout_s: float) -> str:
                 waiting.add(port_id)
             if not waiting:
                 return ""
-    except localdb.LocalDbError as error:
+    except localdb.LocalDatabaseError as error:
         reason = str(error)
     return f"{', '.join(sorted(waiting))}: {reason}"
 
