@@ -57,7 +57,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon
+	$(PY) -m pytest tests/daemon tests/clients
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system

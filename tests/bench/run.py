@@ -64,7 +64,7 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         nb = stack.enter_context(_northbound(options.northd))
         ovsdb = stack.enter_context(closing(Ovsdb(nb.socket)))
         content, empty_bytes = _fill(nb, ovsdb, size, options)
-        dump = measure_sync(report, nb.socket, size, effort.rounds)
+        dump = measure_sync(report, nb.socket, size, effort.loads)
 
         started = time.perf_counter()
         proxy = stack.enter_context(running_proxy(nb, "proxy"))
@@ -124,10 +124,10 @@ def _northbound(with_northd: bool) -> Iterator[OvsdbServer]:
 
 def _effort(size: int, options: argparse.Namespace) -> Effort:
     if options.quick:
-        return Effort(2, 20, 10, 10, options.concurrency)
+        return Effort(5, 2, 20, 10, 10, options.concurrency)
     if size <= 20_000:
-        return Effort(3, 60, 20, 50, options.concurrency)
-    return Effort(2, 40, 6, 10, options.concurrency)
+        return Effort(15, 3, 60, 20, 50, options.concurrency)
+    return Effort(3, 2, 40, 6, 10, options.concurrency)
 
 
 def _parser() -> argparse.ArgumentParser:

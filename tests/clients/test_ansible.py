@@ -20,7 +20,7 @@ import pytest
 from daemon.ovsdb import OvsdbServer, northd, short_folder
 from daemon.proxy import ProxyProcess, proxy_process
 
-pytestmark = [pytest.mark.daemon, pytest.mark.clients]
+pytestmark = pytest.mark.daemon
 
 SECRET = "hunter2"
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from clients.command import REGION, USER, Command
 from daemon.ovsdb import OvsdbServer, northd, short_folder
 from daemon.proxy import ProxyProcess, proxy_process
 from daemon.routing import nbctl
-from daemon.test_openstack_clients import REGION, USER, Command
 
 pytestmark = [
     pytest.mark.daemon,

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from ..errors import BadRequest, Conflict, NotFound
 from ..nb import keys
+from ..nb.addresses import is_dynamic
 from ..nb.rows import Nat, Router, SwitchPort
 from ..wire.floatingip import bad_floating_ip, floating_ip_id
 from ..wire.port import is_service_port
 from ..wire.router_sides import Side, gateway_of, interfaces_of, subnets_with
 from ..wire.subnet import Subnet
 from .chassis import is_placed, place
-from .common import put, updated
+from .common import network, put, updated
 from .draft import Draft
-from .router_ports import network
 from .router_state import floating_rules, is_physical, refresh_router, routers_on
 
 
@@ -93,9 +93,8 @@ def leave_port(draft: Draft, port: SwitchPort) -> None:
 
 def follow_port(draft: Draft, port: SwitchPort) -> None:
     """Plan what a changed port means for its floating IPs; they keep it at their addresses."""
-    ips = draft.addressing(port).ips
     for row in _floating_ips_of(draft, port):
-        if row.external_ids.get(keys.FLOATING_FIXED) not in ips:
+        if row.external_ids.get(keys.FLOATING_FIXED) not in draft.addressing(port).ips:
             raise BadRequest(
                 "BadRequest",
                 f"Bad port request: Cannot update the fixed_ips of the port {port.name}, because "
@@ -214,7 +213,8 @@ def _hold(draft: Draft, router: Router, port: SwitchPort) -> None:
     if old_router is not None:
         draft.rest_on(old_router, "ports", "external_ids")
     if old_port is not None:
-        draft.rest_on(old_port, "addresses", "dynamic_addresses")
+        chosen = ("dynamic_addresses",) if is_dynamic(old_port) else ()
+        draft.rest_on(old_port, "addresses", *chosen)
 
 
 def _name_floating_ips(draft: Draft, port: SwitchPort, ids: list[str]) -> None:

@@ -17,11 +17,10 @@ from ..wire.floatingip import bad_floating_ip, encode_floating_ip
 from ..wire.network import is_external, is_up
 from ..wire.port import FLOATING_IP_OWNER
 from .addresses import Allocator, make_mac, release, reserve
-from .common import created, put, updated
+from .common import created, network, put, updated
 from .draft import Draft
 from .floating_nat import associate, dissociate
 from .port_row import with_asked_state
-from .router_ports import network
 
 
 def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:

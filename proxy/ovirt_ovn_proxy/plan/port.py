@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BadRequest, Conflict, NotFound
+from ..errors import BadRequest, Conflict
 from ..nb import keys
 from ..nb.addresses import is_dynamic
 from ..nb.rows import Switch, SwitchPort
@@ -28,6 +28,7 @@ from ..wire.security_group import groups_of_port
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
+from .common import network as _network
 from .dhcp import with_dhcp
 from .draft import Draft
 from .floating_nat import follow_port, leave_port
@@ -141,13 +142,6 @@ def delete(draft: Draft, port: SwitchPort) -> None:
     # A row of its own, or a floating IP, that somebody gives it meanwhile would stay.
     draft.rest_on(port, "dhcpv4_options", "dhcpv6_options", "external_ids")
     draft.delete_from(_network(draft, port.switch or ""), "ports", port)
-
-
-def _network(draft: Draft, network_id: str) -> Switch:
-    switch = draft.network(network_id)
-    if switch is None:
-        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
-    return switch
 
 
 def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:

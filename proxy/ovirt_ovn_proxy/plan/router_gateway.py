@@ -17,9 +17,9 @@ from ..wire.router_sides import Side, gateway_of
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, release, reserve
 from .chassis import place
-from .common import put
+from .common import network, put
 from .draft import Draft
-from .router_ports import check_overlap, join, network, new_port, part, subnets, with_lengths
+from .router_ports import check_overlap, join, new_port, part, subnets, with_lengths
 from .router_routes import drop_inherited_default
 from .router_state import floating_rules, lock, refresh_router
 

@@ -17,9 +17,9 @@ from ..wire.router import bad_router
 from ..wire.router_sides import Side, interfaces_of, subnets_on, subnets_with
 from ..wire.subnet import Subnet, read_subnet
 from .addresses import Allocator, make_mac
-from .common import updated
+from .common import network, updated
 from .draft import Draft
-from .router_ports import check_overlap, join, mark_gateways, network, new_port, part, with_lengths
+from .router_ports import check_overlap, join, mark_gateways, new_port, part, with_lengths
 from .router_routes import shown_routes
 from .router_state import (
     count_change,

@@ -7,24 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..errors import NotFound
 from ..nb import keys
 from ..nb.rows import DhcpOptions, Router, RouterPort, Switch, SwitchPort
 from ..wire.network import is_up
 from ..wire.router import bad_router
 from ..wire.router_sides import Side, gateway_of, interfaces_of, subnets_on
 from ..wire.subnet import Subnet, read_subnet
-from .common import created
+from .common import created, network
 from .draft import Draft
 from .port_row import with_asked_state
-
-
-def network(draft: Draft, network_id: str) -> Switch:
-    """Return the switch of a network; raises NotFound for an unknown one."""
-    switch = draft.network(network_id)
-    if switch is None:
-        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
-    return switch
 
 
 def subnets(draft: Draft, network_id: str) -> list[Subnet]:

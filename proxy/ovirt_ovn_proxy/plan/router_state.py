@@ -142,6 +142,9 @@ def _refresh_snat(draft: Draft, router: Router, gateway: Side | None) -> None:
                 del wanted[row.logical_ip]
             else:
                 draft.delete_from(router, "nat", row)
+        elif row.type == "snat":
+            # A rule by hand for the same network is enough.
+            wanted.pop(row.logical_ip, None)
     for row in wanted.values():
         draft.insert_into(router, "nat", row)
 

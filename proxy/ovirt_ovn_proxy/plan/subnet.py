@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Conflict, NotFound
+from ..errors import Conflict
 from ..nb import keys
 from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
@@ -26,6 +26,7 @@ from ..wire.subnet import (
 )
 from .addresses import Allocator
 from .common import created, put, updated
+from .common import network as _network
 from .dhcp import refresh_ports, with_options
 from .draft import Draft
 from .port_row import with_addresses
@@ -139,13 +140,6 @@ def delete(draft: Draft, row: DhcpOptions) -> None:
         draft.advance(switch.uuid)
         _forget_ovn_addresses(draft, switch, subnet)
     draft.delete(row)
-
-
-def _network(draft: Draft, network_id: str) -> Switch:
-    switch = draft.network(network_id)
-    if switch is None:
-        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
-    return switch
 
 
 def _encode(draft: Draft, row: DhcpOptions) -> dict[str, Any]:

@@ -31,13 +31,7 @@ _GATEWAY = readers.record(
     },
     ("network_id",),
 )
-_ROUTES = readers.list_of(
-    readers.record(
-        {"destination": readers.cidr, "nexthop": readers.address}, ("destination", "nexthop")
-    ),
-    limit=MOST_ROUTES,
-    error_type="RoutesExhausted",
-)
+_ROUTES = readers.routes(MOST_ROUTES, "RoutesExhausted")
 
 
 def _gateway(field: str, value: Any) -> dict[str, Any] | None:

@@ -25,13 +25,7 @@ IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 STATEFUL, STATELESS, SLAAC = "dhcpv6-stateful", "dhcpv6-stateless", "slaac"
 _MODE = readers.choice(STATEFUL, STATELESS, SLAAC)
-_ROUTES = readers.list_of(
-    readers.record(
-        {"destination": readers.cidr, "nexthop": readers.address}, ("destination", "nexthop")
-    ),
-    limit=20,
-    error_type="HostRoutesExhausted",
-)
+_ROUTES = readers.routes(20, "HostRoutesExhausted")
 
 SUBNET = AttributeTable(
     "subnet",

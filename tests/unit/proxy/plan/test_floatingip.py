@@ -349,9 +349,7 @@ def test_associate() -> None:
                 "external_ids": {**CREATED, **ROUTER_IDS},
             },
         ),
-        ops.wait_columns(
-            schema.PORT, PORT, {"addresses": (f"{MAC} 10.0.0.5",), "dynamic_addresses": None}
-        ),
+        ops.wait_columns(schema.PORT, PORT, {"addresses": (f"{MAC} 10.0.0.5",)}),
         *networks,
         ops.wait_columns(schema.PORT, FIP_PORT, {"external_ids": ids}),
         ops.wait_columns(schema.PORT, PORT, {"external_ids": port_ids}),

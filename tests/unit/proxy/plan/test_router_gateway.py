@@ -421,6 +421,17 @@ def test_clear_needed_by_a_route() -> None:
     assert both(view_of(*rows)).answer["router"]["external_gateway_info"] is None
 
 
+def test_snat_by_hand_is_enough() -> None:
+    """A rule that somebody has added for an internal network is not doubled."""
+    by_hand = Nat.new(row_id(31), type="snat", external_ip="203.0.113.9", logical_ip="10.0.0.0/24")
+    [router] = some(GROUPED, Router)
+    rows = with_rows(GROUPED, router.copy(nat=(row_id(31),)), by_hand)
+    after = assert_answered(gateway({"network_id": EXT})(view_of(*rows)), rows, "routers")
+
+    assert [row_id(31)] == [row.uuid for row in some(after, Nat)]
+    assert "True" == some(after, Router)[0].external_ids[keys.ROUTER_SNAT]
+
+
 def test_needed_by_a_floating_ip() -> None:
     """A gateway that a floating IP needs neither goes nor moves."""
     rule = Nat.new(
