@@ -39,6 +39,10 @@ SYNC = Bar(1.5, is_ratio=True)
 GROWTH = Bar(1.5, is_ratio=True)
 BASE_MEMORY = Bar(40)  # MB
 _KB_PER_PORT = 5
+# Multiples of what it takes to start a Python that does nothing.
+HOOK_NOT_OURS = Bar(0.15, is_ratio=True)
+HOOK_REWRITE = Bar(3.7, is_ratio=True)
+HOOK_READ = Bar(2.6, is_ratio=True)
 
 
 def memory_bar(ports: int) -> Bar:
