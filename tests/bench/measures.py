@@ -28,6 +28,7 @@ from bench.figures import (
     LIST_UNCHANGED,
     PLUG_CPU_MS,
     SYNC,
+    TLS_PLUG_CPU_MS,
     Bar,
     Report,
     median,
@@ -239,6 +240,27 @@ def measure_plugs(bench: Bench) -> None:
             bench.add(f"{label}: CPU", cpu, floor_cpu, bar)
             wall, floor_wall = ([turn.wall_s / count for turn in side] for side in (ours, floor))
             bench.add(f"{label}: wall", wall, floor_wall)
+
+
+def measure_tls(bench: Bench, proxy: Proxy) -> None:
+    """Plug vNICs one after the other by `proxy`, which speaks TLS; the floor does not."""
+    turns: list[list[Turn]] = []
+    count = bench.effort.plugs
+    for _ in range(bench.effort.rounds):
+        turns.append([])
+        for target in (proxy, bench.floor):
+            plugs = [
+                partial(_list_and_create, bench, target, port) for port in bench.new_ports(count)
+            ]
+            turn, ports = take_turn(target, plugs)
+            turns[-1].append(turn)
+            bench.check_ports(ports)
+            bench.content.remove(bench.ovsdb, ports)
+    ours, floor = zip(*turns)
+    cpu, floor_cpu = ([turn.cpu_s / count for turn in side] for side in (ours, floor))
+    bench.add("plug by HTTPS, list + POST: CPU", cpu, floor_cpu, TLS_PLUG_CPU_MS)
+    wall, floor_wall = ([turn.wall_s / count for turn in side] for side in (ours, floor))
+    bench.add("plug by HTTPS, list + POST: wall", wall, floor_wall)
 
 
 def _list_and_create(bench: Bench, target: Target, port: Port) -> Port:

@@ -63,6 +63,33 @@ def test_life_of_objects(pair: Sequence[Api]) -> None:
         assert 404 == one("POST", "ports", {"port": values}).status
 
 
+def test_life_of_groups(pair: Sequence[Api]) -> None:
+    """The same holds for security groups, their rules, and the ports in them."""
+    network = pair[0].create("network", name="red")
+    values = {"network_id": network["id"], "port_security_enabled": True}
+    for trial in range(TRIALS // 2):
+        one, two = pair[trial % 2], pair[1 - trial % 2]
+        group = one.create("security_group", name=f"g{trial}")
+        path = f"security-groups/{group['id']}"
+        assert group == two.get(path)["security_group"]
+
+        port = two.create("port", security_groups=[group["id"]], **values)
+        assert [port] == one.get(f"ports?security_groups={group['id']}")["ports"]
+        of_group = {"security_group_id": group["id"], "direction": "ingress"}
+        rule = one.create("security_group_rule", **of_group)
+        assert rule == two.get(f"security-group-rules/{rule['id']}")["security_group_rule"]
+        assert 409 == two("POST", "security-group-rules", {"security_group_rule": of_group}).status
+        assert rule in two.get(path)["security_group"]["security_group_rules"]
+
+        assert 409 == one("DELETE", path).status
+        one.update("port", port["id"], security_groups=[])
+        two.delete("security_group", group["id"])
+        assert 404 == one("GET", f"security-group-rules/{rule['id']}").status
+        body = {"port": {"security_groups": [group["id"]]}}
+        assert 404 == one("PUT", f"ports/{port['id']}", body).status
+        one.delete("port", port["id"])
+
+
 def test_what_was_given_back(pair: Sequence[Api]) -> None:
     """What one proxy gives back the other can take at once: address, MAC, VLAN, subnet's CIDR."""
     one = pair[0]

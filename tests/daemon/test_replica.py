@@ -432,6 +432,8 @@ def content(replica: Replica) -> dict[str, Any]:
         "subnets by network": grouped(replica.subnets_by_network),
         "options by port": grouped(replica.options_by_port),
         "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
+        "router sides": {key: set(rows) for key, rows in replica.router_sides_by_switch.items()},
+        "floating IPs": {key: row.uuid for key, row in replica.floating_ips.items()},
         "parents": {row.uuid: row.switch for row in replica.ports.values()},
         "owners": replica.owners,
         "router ports": router_ports,

@@ -72,7 +72,9 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
     """A small run prints every figure, for every size, and writes the same to a file."""
     file = tmp_path / "figures.json"
     sizes = ["--ports", "100,200", "--switches", "5", "--subnets", "4"]
-    done = run_bench("--quick", *sizes, "--concurrency", "1,4", "--json", str(file))
+    done = run_bench(
+        "--only", "proxy", "--quick", *sizes, "--concurrency", "1,4", "--json", str(file)
+    )
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     figures = json.loads(file.read_text())["figures"]
@@ -82,6 +84,18 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
     # So few ports can be lost in the noise of the memory.
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] != "kB")
     assert all(figure["name"] in done.stdout for figure in figures)
+
+
+def test_hooks_are_measured(tmp_path: Path) -> None:
+    """The hooks' figures are there for both users, each with its floor and bar."""
+    file = tmp_path / "figures.json"
+    done = run_bench("--only", "hooks", "--quick", "--json", str(file))
+
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    figures = json.loads(file.read_text())["figures"]
+    assert 12 == len(figures)
+    assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in figures)
+    assert all(figure["met"] is not None for figure in figures)
 
 
 def test_floors_send_what_the_proxy_would() -> None:

@@ -54,6 +54,7 @@ def test_post_to_a_member_is_an_update(api: Api, kind: str) -> None:
         ("POST", "/", {"GET"}),
         ("POST", "/v2.0", {"GET"}),
         ("DELETE", "extensions", {"GET"}),
+        ("PATCH", "security-groups", {"GET", "POST"}),
     ],
 )
 def test_verbs_that_a_path_lacks(api: Api, method: str, path: str, allowed: set[str]) -> None:

@@ -39,7 +39,7 @@ def test_port_security(
     column = f'["{MAC} 10.0.0.2"]'
     assert is_on == port["port_security_enabled"]
     assert (column if is_on else "[]") == of_port(nb, port, "port_security")
-    turned = api.update("port", port["id"], port_security_enabled=not is_on)
+    turned = api.update("port", port["id"], port_security_enabled=not is_on, security_groups=[])
     assert (not is_on) == turned["port_security_enabled"]
     assert ("[]" if is_on else column) == of_port(nb, port, "port_security")
 
