@@ -19,6 +19,7 @@ DATADIR := $(PREFIX)/share/ovirt-provider-ovn
 
 BENCH_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
+PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
 
 export PYTHON
