@@ -12,7 +12,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,9 +80,14 @@ class Host:
         answers: str = "",
         plugins: str = "",
         packages: str | None = DRIVER,
-        **environment: str,
+        modules: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> Run:
-        """Run otopi; `answers` are what the other side of the dialog says."""
+        """Run otopi; `answers` are what the other side of the dialog says.
+
+        `packages` are those that can be had, None stands for no package manager; `modules`
+        is a folder that Python looks into first.
+        """
         calls, logs = self.folder / "calls", self.folder / "logs"
         calls.write_text("")
         logs.mkdir(exist_ok=True)
@@ -98,6 +105,8 @@ class Host:
             **({} if packages is None else {"PACKAGES": packages}),
             **environment,
         }
+        if modules is not None:
+            variables["PYTHONPATH"] = f"{modules}:{variables.get('PYTHONPATH', '')}"
         done = subprocess.run(
             [
                 *command,

@@ -54,7 +54,7 @@ class Plugin(plugin.PluginBase):
                     text = file.read()
             content = engine_file.merge(text, options)
         except ValueError as error:
-            raise RuntimeError(f"{name}: {error}: remove it, it is made again") from None
+            raise RuntimeError(f"{name}: {error}: remove the file, it is made again") from None
         if content is None:
             return ()
         return (

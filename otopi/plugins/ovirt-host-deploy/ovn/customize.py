@@ -21,7 +21,7 @@ _QUESTIONS = (
     (
         keys.TUNNEL,
         "OVN_TUNNEL",
-        "This host's end of tunnels: an address, a subnet, a network, an interface [@DEFAULT@]: ",
+        "This host's end of tunnels: address, subnet, network or interface [@DEFAULT@]: ",
         "ovirtmgmt",
     ),
 )

@@ -32,7 +32,7 @@ def merge(text: str, options: Mapping[tuple[str, str], str]) -> str | None:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise ValueError(str(error).replace("\n", " ")) from None
+        raise ValueError(f"line {_line(error)} is no setting") from None
     if all(parser.get(*key, fallback=None) == value for key, value in options.items()):
         return None
     for (section, key), value in options.items():
@@ -42,3 +42,9 @@ def merge(text: str, options: Mapping[tuple[str, str], str]) -> str | None:
     merged = io.StringIO()
     parser.write(merged)
     return _HEADER + merged.getvalue().strip() + "\n"
+
+
+def _line(error: configparser.Error) -> object:
+    """Return the number of the first line that cannot be read."""
+    errors = getattr(error, "errors", None)
+    return errors[0][0] if errors else getattr(error, "lineno", "?")

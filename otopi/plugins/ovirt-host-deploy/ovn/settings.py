@@ -73,9 +73,8 @@ def read(environment: Mapping[str, Any], key: str) -> str:
 
 def decode(environment: Mapping[str, Any]) -> Settings:
     """Return what the environment says; ValueError if it cannot be meant, or says too little."""
-    central, tunnel, fqdn = (
-        read(environment, key) for key in (keys.CENTRAL, keys.TUNNEL, keys.FQDN)
-    )
+    central, tunnel = read(environment, keys.CENTRAL), read(environment, keys.TUNNEL)
+    fqdn = read(environment, keys.FQDN)
     for key, text in ((keys.CENTRAL, central), (keys.TUNNEL, tunnel)):
         if not text:
             raise ValueError(f"{key} is not set: {keys.ENABLE} needs it, {key}=str:...")

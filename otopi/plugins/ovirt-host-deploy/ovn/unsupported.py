@@ -16,7 +16,11 @@ class Plugin(plugin.PluginBase):
     @plugin.event(stage=plugin.Stages.STAGE_VALIDATION)
     def _validation(self):  # type: ignore[no-untyped-def]
         if self.environment.get(keys.ENABLE):
+            version = ".".join(str(part) for part in sys.version_info[:2])
             raise RuntimeError(
-                "OVN needs Python 3.9 or newer on the host, and otopi runs on {}.{} here: "
-                "set {} to bool:False".format(sys.version_info[0], sys.version_info[1], keys.ENABLE)
+                "OVN needs Python 3.9 or newer, and otopi runs on Python "
+                + version
+                + " on this host: set "
+                + keys.ENABLE
+                + " to bool:False"
             )

@@ -31,6 +31,6 @@ def typeName(value: object) -> str:
         return "none"
     # A bool is an int too, so it goes first.
     for kind, name in ((bool, "bool"), (int, "int"), (str, "str"), ((list, tuple), "multi-str")):
-        if isinstance(value, kind):  # type: ignore[arg-type]
+        if isinstance(value, kind):
             return name
     return "object"

@@ -10,6 +10,8 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Callable
 
 from . import command, common, constants, dialog, order, packager, plugin, services
@@ -75,7 +77,8 @@ class Context:
         parents = [re.sub(r"\W", "_", it) for it in [group, *folders] if it not in (".", "..")]
         name = ".".join(["otopi.plugins", *parents, os.path.basename(path)])
         spec = importlib.util.spec_from_file_location(name, os.path.join(path, "__init__.py"))
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
@@ -102,10 +105,8 @@ class Context:
         error: Exception | None = None
         stage = -1
         for row in self._sequence:
-            if (
-                self.environment[constants.BaseEnv.ERROR]
-                and row["stage"] not in plugin.Stages.ALWAYS
-            ):
+            has_failed = self.environment[constants.BaseEnv.ERROR]
+            if has_failed and row["stage"] not in plugin.Stages.ALWAYS:
                 continue
             if row["stage"] != stage:
                 stage = row["stage"]
@@ -135,10 +136,14 @@ class Context:
                 callback()
         self._watch("end", stage, row)
         if self.is_logging:
-            for key, value in self.environment.items():
-                if before.get(key) != _typed(value):
-                    self.logger.debug("ENV %s=%s:'%s'", key, type(value).__name__, value)
+            self.dumpEnvironment(before)
         return failed
+
+    def dumpEnvironment(self, old: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Log the environment, as far as it differs from an old one."""
+        for key, value in sorted(self.environment.items()):
+            if old.get(key) != _typed(value):
+                self.logger.debug("ENV %s=%s:'%s'", key, type(value).__name__, value)
 
     def _watch(self, which: str, stage: int, row: dict[str, Any]) -> None:
         for watcher in self.watchers:

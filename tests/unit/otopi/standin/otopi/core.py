@@ -66,6 +66,10 @@ class Log(plugin.PluginBase):
     def _setup(self) -> None:
         self.dialog.note(f"Log file: {self._name}")
 
+    @plugin.event(stage=Stages.STAGE_VALIDATION, priority=Stages.PRIORITY_FIRST)
+    def _validation(self) -> None:
+        self.context.dumpEnvironment()
+
     @plugin.event(stage=Stages.STAGE_TERMINATE, priority=Stages.PRIORITY_LAST + 10)
     def _terminate(self) -> None:
         self.dialog.terminate()
@@ -121,7 +125,7 @@ class Config(plugin.PluginBase):
 
 
 class Prompt(plugin.PluginBase):
-    """The prompt at which who deploys sets keys, as far as engines use it."""
+    """The prompts at which a manager sets keys, and lets go on."""
 
     @plugin.event(stage=Stages.STAGE_INIT)
     def _init(self) -> None:
@@ -133,14 +137,24 @@ class Prompt(plugin.PluginBase):
         condition=lambda self: self.environment[constants.DialogEnv.CUSTOMIZATION],
     )
     def _customization(self) -> None:
-        while True:
-            words = shlex.split(self.dialog.queryString("CUSTOMIZATION_COMMAND", "COMMAND> "))
-            if words[0] == "install":
-                return
-            if words[0] != "env-set" or len(words) != 2:
-                raise RuntimeError(f"only env-set and install are known here, not {words}")
-            key, _, value = words[1].partition("=")
-            self.environment[key] = common.parseTypedValue(value)
+        while self._command("CUSTOMIZATION_COMMAND") != "install":
+            pass
+
+    @plugin.event(
+        stage=Stages.STAGE_PRE_TERMINATE,
+        condition=lambda self: self.environment[constants.DialogEnv.CUSTOMIZATION],
+    )
+    def _pre_terminate(self) -> None:
+        while self._command("TERMINATION_COMMAND") != "quit":
+            pass
+
+    def _command(self, question: str) -> str:
+        words = shlex.split(self.dialog.queryString(question, "COMMAND> ", prompt=True))
+        if words[:2] == ["env-set", "-k"] and words[3::2] == ["-t", "-v"]:
+            self.environment[words[2]] = common.parseTypedValue(f"{words[4]}:{words[6]}")
+        elif words not in (["install"], ["quit"]):
+            self.logger.error("Syntax error")
+        return words[0]
 
 
 class System(plugin.PluginBase):

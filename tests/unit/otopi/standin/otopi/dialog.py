@@ -48,8 +48,9 @@ class _Channel(Dialog):
         self._asked: dict[str, int] = {}
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        if not self._out.closed:
+            self._out.write(text)
+            self._out.flush()
 
     def _read(self) -> str:
         line = self._in.readline()
@@ -186,7 +187,7 @@ class Machine(_Channel):
 
     def terminate(self) -> None:
         self._write("***TERMINATE\n")
-        self._out = open(os.devnull, "w")
+        self._out.close()
 
 
 def take_standard_streams(log: TextIO) -> tuple[TextIO, TextIO]:

@@ -22,9 +22,8 @@ def method_name(event: dict[str, Any]) -> str:
 def sort(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return events in the order in which they run. Raises OrderError."""
     names = [event["name"] for event in events if event["name"] is not None]
-    wrong = [
-        f"error: duplicate name: {name}" for name in sorted(set(names)) if names.count(name) > 1
-    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    wrong = [f"error: duplicate name: {name}" for name in twice]
     earlier: dict[int, set[int]] = {}
     for index, event in enumerate(events):
         named = {at for at, other in enumerate(events) if at != index and _is_named(other, event)}
