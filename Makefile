@@ -78,6 +78,20 @@ install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
 		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
 	done
 
+# The plugin in the group of an engine's host deployment, and the same as a group of its own.
+OTOPI_PLUGIN := ovirt-host-deploy/plugins/ovirt-host-deploy/ovn
+install: install-otopi
+.PHONY: install-otopi
+install-otopi:
+	for file in otopi/plugins/ovirt-host-deploy/ovn/*.py; do \
+		install -D -p -m 644 "$$file" \
+			"$(DESTDIR)$(PREFIX)/share/$(OTOPI_PLUGIN)/$${file##*/}" || exit 1; \
+	done
+	install -d "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn"
+	ln -sfn ../../../$(OTOPI_PLUGIN) "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn/ovn"
+	install -D -p -m 644 otopi/ansible/ovirt-host-deploy-post-tasks.yml \
+		"$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn/ovirt-host-deploy-post-tasks.yml"
+
 clean: ## remove what the targets above leave behind, except the data of make run
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,7 +29,8 @@ DRIVER = "ovirt-provider-ovn-driver"
 def launcher() -> tuple[list[str], dict[str, str]]:
     """Return the command that starts otopi, and what to add to its environment."""
     if "TESTS_OTOPI" in os.environ:
-        return [os.environ["TESTS_OTOPI"]], {"OTOPI_NONROOT": "1"}
+        python = os.environ.get("OTOPI_PYTHON", "/usr/bin/python3")
+        return [os.environ["TESTS_OTOPI"]], {"OTOPI_NONROOT": "1", "OTOPI_PYTHON": python}
     return [sys.executable, "-B", "-m", "otopi.__main__"], {"PYTHONPATH": str(HERE / "standin")}
 
 

@@ -252,13 +252,15 @@ def test_options_are_there_when_the_verb_runs(known: Host) -> None:
     known.engine_file.write_text("[ovn]\nencap-type = geneve\nbridge = br-int\n")
     known.engine_file.chmod(0o600)
     key = known.folder / "key.pem"
-    key.touch()
+    key.write_text("PRIVATE")
     run = known.run(*ENOUGH, "OVN/bridge=str:br-ovn", f"OVN/privateKey=str:{key}")
 
     assert (0, []) == (run.code, run.errors)
     assert known.seen.read_text().endswith(
         f"\n\n[ovn]\nencap-type = geneve\nbridge = br-ovn\n\n[tls]\nprivate-key = {key}\n"
     )
+    assert str(key) in run.log
+    assert "PRIVATE" not in run.log
     # What was there is kept beside it, under a name that is not read as settings.
     (kept,) = (it for it in known.engine_file.parent.iterdir() if it != known.engine_file)
     assert kept.name.startswith("10-engine.conf.")

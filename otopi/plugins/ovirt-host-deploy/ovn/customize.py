@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from otopi import plugin, util
+from otopi import constants, plugin, util
 
 from . import keys, settings
 
@@ -82,7 +82,7 @@ class Plugin(plugin.PluginBase):
                 settings.read(self.environment, key)
             except ValueError as error:
                 # A program that gave a bad answer would give it again.
-                if self.environment["DIALOG/dialect"] == "machine":
+                if self.environment[constants.DialogEnv.DIALECT] == "machine":
                     raise
                 self.logger.error(str(error))
                 self.environment[key] = None

@@ -113,5 +113,4 @@ CHECKS: dict[str, Callable[[str], object]] = {
     keys.CERTIFICATE: path,
     keys.CA_CERTIFICATE: path,
     keys.PACKAGES: packages,
-    keys.SETTINGS_FOLDER: path,
 }

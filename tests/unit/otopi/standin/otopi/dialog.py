@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from . import constants
 
@@ -23,7 +23,6 @@ class Dialog:
         note: str | None = None,
         validValues: Sequence[str] | None = None,
         caseSensitive: bool = True,
-        hidden: bool = False,
         prompt: bool = False,
         default: str | None = None,
     ) -> str:
@@ -52,36 +51,54 @@ class _Channel(Dialog):
             self._out.write(text)
             self._out.flush()
 
-    def _read(self) -> str:
+    def _read(self, default: str | None = None) -> str:
         line = self._in.readline()
         if not line:
             raise OSError("End of file")
-        return line.rstrip("\n")
+        return line.rstrip("\n") or default or ""
 
-    def _answer_key(self, name: str) -> str:
+    def queryString(
+        self,
+        name: str,
+        note: str | None = None,
+        validValues: Sequence[str] | None = None,
+        caseSensitive: bool = True,
+        prompt: bool = False,
+        default: str | None = None,
+    ) -> str:
+        words = note or f"Please specify '{name}'"
+        words = words.replace("@VALUES@", ", ".join(validValues or ()))
+        words = words.replace("@DEFAULT@", default or "@DEFAULT@")
         self._asked[name] = self._asked.get(name, 0) + 1
-        return f"{constants.CoreEnv.QUESTION_PREFIX}{self._asked[name]}/{name}"
+        key = f"{constants.CoreEnv.QUESTION_PREFIX}{self._asked[name]}/{name}"
+        if key in self._environment:
+            self.note(words)
+            self.note(f"provided answer: {self._environment[key]}")
+        else:
+            question = _Question(name, words, validValues, caseSensitive, prompt, default)
+            self._environment[key] = self._ask(question)
+        return str(self._environment[key])
 
-    def _was_answered(self, key: str, note: str) -> bool:
-        if key not in self._environment:
-            return False
-        self.note(note)
-        self.note(f"provided answer: {self._environment[key]}")
-        return True
-
-
-def _words(name: str, note: str | None, valid: Sequence[str] | None, default: str | None) -> str:
-    if note is None:
-        note = f"Please specify '{name}'"
-    if valid is not None:
-        note = note.replace("@VALUES@", ", ".join(valid))
-    return note if default is None else note.replace("@DEFAULT@", default)
+    def _ask(self, question: _Question) -> str:
+        raise NotImplementedError
 
 
-def _is_valid(value: str, valid: Sequence[str] | None, caseSensitive: bool) -> bool:
-    if valid is None:
-        return bool(value)
-    return value in (valid if caseSensitive else [it.lower() for it in valid])
+class _Question(NamedTuple):
+    name: str
+    words: str
+    valid: Sequence[str] | None
+    is_case_sensitive: bool
+    is_prompt: bool
+    default: str | None
+
+    def accept(self, answer: str) -> str | None:
+        """Return an answer as it counts, None if it does not."""
+        if not self.is_case_sensitive:
+            answer = answer.lower()
+        if self.valid is None:
+            return answer or None
+        valid = self.valid if self.is_case_sensitive else [it.lower() for it in self.valid]
+        return answer if answer in valid else None
 
 
 class Human(_Channel):
@@ -92,31 +109,18 @@ class Human(_Channel):
         indented = [f"{'':10}{line.rstrip()}" for it in lines for line in it.splitlines()]
         self._write("\n".join(indented) + ("" if prompt else "\n"))
 
-    def queryString(
-        self,
-        name: str,
-        note: str | None = None,
-        validValues: Sequence[str] | None = None,
-        caseSensitive: bool = True,
-        hidden: bool = False,
-        prompt: bool = False,
-        default: str | None = None,
-    ) -> str:
-        words = _words(name, note, validValues, default)
-        key = self._answer_key(name)
-        if self._was_answered(key, words):
-            return str(self._environment[key])
+    def _ask(self, question: _Question) -> str:
+        takes_default = self._environment[constants.DialogEnv.AUTO_ACCEPT_DEFAULT]
         while True:
-            self.note(words, prompt)
-            if self._environment[constants.DialogEnv.AUTO_ACCEPT_DEFAULT] and default is not None:
-                value = default
+            self.note(question.words, question.is_prompt)
+            if takes_default and question.default is not None:
+                answer = question.default
             else:
-                value = self._read() or default or ""
-            value = value if caseSensitive else value.lower()
-            if _is_valid(value, validValues, caseSensitive):
-                self._environment[key] = value
-                return value
-            self.note("[ ERROR ] Invalid value" if value else "[ ERROR ] Please specify value")
+                answer = self._read(question.default)
+            accepted = question.accept(answer)
+            if accepted is not None:
+                return accepted
+            self.note("[ ERROR ] Invalid value" if answer else "[ ERROR ] Please specify value")
 
     def confirm(
         self, name: str, description: str, note: str | None = None, prompt: bool = False
@@ -130,42 +134,25 @@ class Machine(_Channel):
 
     def note(self, text: str | Sequence[str] | None = None, prompt: bool = False) -> None:
         lines = [text or ""] if text is None or isinstance(text, str) else list(text)
-        for it in lines:
-            for line in it.splitlines():
-                self._write(f"### {line}".rstrip(" ") + "\n")
+        for line in "\n".join(lines).splitlines():
+            self._write(f"### {line}".rstrip(" ") + "\n")
 
     def event(self, which: str, stage_id: str, method: str, name: str | None) -> None:
         """Tell that an event starts or ends."""
         self._write(f"**%Event{which.title()} STAGE {stage_id} METHOD {method} ({name})\n")
 
-    def queryString(
-        self,
-        name: str,
-        note: str | None = None,
-        validValues: Sequence[str] | None = None,
-        caseSensitive: bool = True,
-        hidden: bool = False,
-        prompt: bool = False,
-        default: str | None = None,
-    ) -> str:
-        words = _words(name, note, validValues, default)
-        key = self._answer_key(name)
-        if self._was_answered(key, words):
-            return str(self._environment[key])
-        self._write(f"**%QStart: {name}\n")
-        self.note(words)
-        if default:
-            self._write(f"**%QDefault: {default}\n")
-        if validValues:
-            self._write(f"**%QValidValues: {'|'.join(validValues)}\n")
-        self._write(f"**%QHidden: {'TRUE' if hidden else 'FALSE'}\n")
-        self._write(f"***Q:STRING {name}\n**%QEnd: {name}\n")
-        value = self._read() or default or ""
-        value = value if caseSensitive else value.lower()
-        if not _is_valid(value, validValues, caseSensitive):
-            raise RuntimeError(f"Invalid value provided to '{name}'")
-        self._environment[key] = value
-        return value
+    def _ask(self, question: _Question) -> str:
+        self._write(f"**%QStart: {question.name}\n")
+        self.note(question.words)
+        if question.default:
+            self._write(f"**%QDefault: {question.default}\n")
+        if question.valid:
+            self._write(f"**%QValidValues: {'|'.join(question.valid)}\n")
+        self._write(f"**%QHidden: FALSE\n***Q:STRING {question.name}\n**%QEnd: {question.name}\n")
+        accepted = question.accept(self._read(question.default))
+        if accepted is None:
+            raise RuntimeError(f"Invalid value provided to '{question.name}'")
+        return accepted
 
     def confirm(
         self, name: str, description: str, note: str | None = None, prompt: bool = False
