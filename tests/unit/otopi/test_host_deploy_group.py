@@ -115,7 +115,7 @@ def test_without_the_deployment(host: Host) -> None:
 def test_refused(host: Host) -> None:
     """If the host refuses, the deployment fails with the reason; vdsmd is enabled by then."""
     keys = OVN_KEYS.replace("192.0.2.7", "red")
-    run = deploy(host, keys, refusal="Error:  tunnel red: no network")
+    run = deploy(host, keys, refusal="Error:  OVN: tunnel red: no network")
 
     assert 1 == run.code
     assert [*VDSM[1:3], "vdsm-tool ovn-config 192.0.2.1 red"] == run.calls[-3:]

@@ -252,7 +252,7 @@ def test_options_are_there_when_the_verb_runs(known: Host) -> None:
     known.engine_file.write_text("[ovn]\nencap-type = geneve\nbridge = br-int\n")
     known.engine_file.chmod(0o600)
     key = known.folder / "key.pem"
-    key.write_text("PRIVATE")
+    key.write_text("hunter2")
     run = known.run(*ENOUGH, "OVN/bridge=str:br-ovn", f"OVN/privateKey=str:{key}")
 
     assert (0, []) == (run.code, run.errors)
@@ -260,7 +260,7 @@ def test_options_are_there_when_the_verb_runs(known: Host) -> None:
         f"\n\n[ovn]\nencap-type = geneve\nbridge = br-ovn\n\n[tls]\nprivate-key = {key}\n"
     )
     assert str(key) in run.log
-    assert "PRIVATE" not in run.log
+    assert "hunter2" not in run.log
     # What was there is kept beside it, under a name that is not read as settings.
     (kept,) = (it for it in known.engine_file.parent.iterdir() if it != known.engine_file)
     assert kept.name.startswith("10-engine.conf.")
@@ -275,7 +275,7 @@ def test_refused(known: Host, old: str | None) -> None:
         known.engine_file.parent.mkdir()
         known.engine_file.write_text(old)
     reason = "tunnel red: no network or interface that has an address on this host"
-    said = f"MainThread::ERROR::something else\n\nError:  {reason} \n\n"
+    said = f"MainThread::ERROR::something else\n\nError:  OVN: {reason} \n\n"
     run = known.run(
         ENABLE, CENTRAL, "OVN/tunnel=str:red", "OVN/bridge=str:br-ovn", environment={"FAILS": said}
     )

@@ -79,7 +79,7 @@ class Plugin(plugin.PluginBase):
                 f"{_reason(output, errors)} (exit code {code})"
             )
         for line in filter(str.strip, output):
-            self.logger.info("OVN: %s", line.strip())
+            self.logger.info("%s", line.strip())
 
 
 def _reason(output: Sequence[str], errors: Sequence[str]) -> str:
@@ -87,7 +87,7 @@ def _reason(output: Sequence[str], errors: Sequence[str]) -> str:
     lines = [line.strip() for line in errors if line.strip()]
     if lines:
         # Below logged errors, or a traceback.
-        return lines[-1].removeprefix("Error:").strip()
+        return lines[-1].removeprefix("Error:").strip().removeprefix("OVN:").strip()
     if output and output[0].startswith("Usage:"):
         return "it does not know this verb: install ovirt-provider-ovn-driver"
     return "it does not say why"

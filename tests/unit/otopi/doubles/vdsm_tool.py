@@ -27,10 +27,10 @@ if sys.argv[1] == "ovn-config":
     parser.read(path)
     values = dict(zip(("central", "tunnel", "system-id"), sys.argv[2:]))
     if parser.has_section("ovn") and values.items() <= dict(parser["ovn"]).items():
-        print("nothing to change: chassis host1.example.com")
+        print("OVN: nothing to change: chassis host1.example.com")
         sys.exit()
     parser.read_dict({"ovn": values})
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         parser.write(file)
-    print("\ndone: chassis host1.example.com")
+    print("\nOVN: done: chassis host1.example.com")
