@@ -16,6 +16,9 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 DATADIR := $(PREFIX)/share/ovirt-provider-ovn
+# The host's part; its hooks are started by this interpreter.
+HOST_DATADIR := $(PREFIX)/share/ovirt-provider-ovn-driver
+HOST_PYTHON ?= /usr/bin/python3
 
 BENCH_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
@@ -27,7 +30,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
-	install clean tools-run tools-check tools-ansible
+	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -55,7 +58,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon
+	$(PY) -m pytest tests/daemon tests/clients
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
@@ -63,10 +66,12 @@ test-system: tools-check ## tests on packets between chassis in network namespac
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
 
-bench: tools-run ## measure: BENCH_ARGS
+bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
-install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
+install: install-proxy install-host ## copy proxy and hooks: DESTDIR, PREFIX, SYSCONFDIR, HOST_PYTHON
+
+install-proxy:
 	cd proxy && find ovirt_ovn_proxy -type f ! -path '*/__pycache__/*' ! -path '*/.*' \
 		-exec install -D -p -m 644 {} "$(DESTDIR)$(DATADIR)/{}" \;
 	install -d "$(DESTDIR)$(PREFIX)/bin"
@@ -77,6 +82,19 @@ install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
 		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
 		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
 	done
+
+install-host:
+	cd vdsm_plugin && find hook.py ovirt_ovn_host -name '*.py' ! -path '*/.*' \
+		-exec install -D -p -m 644 {} "$(DESTDIR)$(HOST_DATADIR)/{}" \;
+	umask 022 && "$(HOST_PYTHON)" -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
+	for hook in vdsm_plugin/hooks/*/50_ovn; do \
+		target="$(DESTDIR)$(PREFIX)/libexec/vdsm/$${hook#vdsm_plugin/}"; \
+		install -d "$${target%/*}" && sed -e 's|@PYTHON@|$(HOST_PYTHON)|' \
+			-e 's|@DATADIR@|$(HOST_DATADIR)|' "$$hook" >"$$target" && \
+		chmod 755 "$$target" || exit 1; \
+	done
+	install -D -p -m 440 vdsm_plugin/sudoers \
+		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
 
 # The plugin in the group of an engine's host deployment, and the same as a group of its own.
 OTOPI_PLUGIN := ovirt-host-deploy/plugins/ovirt-host-deploy/ovn

@@ -19,8 +19,6 @@ import pytest
 
 from unit.otopi.runs import ROOT, Host, launcher
 
-pytestmark = pytest.mark.clients
-
 PLAYBOOK = ROOT / ".venvs" / "ansible" / "bin" / "ansible-playbook"
 TASKS = ROOT / "otopi" / "ansible" / "ovirt-host-deploy-post-tasks.yml"
 SERVERS = "ssl:192.0.2.1:6642,ssl:192.0.2.2:6642,ssl:192.0.2.3:6642"

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where `make install` puts the plugin, and that otopi finds it there."""
+"""Where `make install` puts the otopi plugin, and that otopi finds it there."""
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -17,24 +18,27 @@ KEYS = ("OVN/enable=bool:True", "OVN/central=str:tcp:192.0.2.1", "OVN/tunnel=str
 
 @pytest.fixture
 def share(tmp_path: Path) -> Path:
-    """The folder `share` of an installation."""
+    """The folder `share` of an installation, made under a strict umask."""
     subprocess.run(
-        ["make", "-s", "install-otopi", f"DESTDIR={tmp_path}/root", "PREFIX=/opt/ovn"],
+        ["make", "-s", "-C", str(ROOT), "install-otopi", f"DESTDIR={tmp_path}/root", "PREFIX=/opt"],
         check=True,
-        cwd=ROOT,
+        timeout=60,
+        umask=0o077,
     )
-    return tmp_path / "root" / "opt" / "ovn" / "share"
+    return tmp_path / "root" / "opt" / "share"
 
 
 def test_files(share: Path) -> None:
-    """The modules are there once, readable by everybody and executable by nobody."""
+    """Everything may be read by all and run by none; the modules are there once."""
+    for path in share.rglob("*"):
+        expected = 0o755 if path.is_dir() else 0o644
+        assert expected == stat.S_IMODE(path.stat().st_mode), path
     installed = share / "ovirt-host-deploy" / "plugins" / HOST_DEPLOY / "ovn"
 
     assert {it.name for it in PLUGIN.glob("*.py")} == {it.name for it in installed.iterdir()}
-    assert {0o644} == {stat.S_IMODE(it.stat().st_mode) for it in installed.iterdir()}
     own = share / "otopi" / "plugins" / OWN_GROUP / "ovn"
     assert installed.resolve() == own.resolve()
-    assert not own.readlink().is_absolute()
+    assert not Path(os.readlink(own)).is_absolute()
     assert not (ROOT / "otopi" / "__init__.py").exists()
 
 
