@@ -22,6 +22,7 @@ HOST_PYTHON ?= /usr/bin/python3
 
 BENCH_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
+PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
 
 export PYTHON
@@ -94,6 +95,20 @@ install-host:
 	done
 	install -D -p -m 440 vdsm_plugin/sudoers \
 		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
+
+# The plugin in the group of an engine's host deployment, and the same as a group of its own.
+OTOPI_PLUGIN := ovirt-host-deploy/plugins/ovirt-host-deploy/ovn
+install: install-otopi
+.PHONY: install-otopi
+install-otopi:
+	for file in otopi/plugins/ovirt-host-deploy/ovn/*.py; do \
+		install -D -p -m 644 "$$file" \
+			"$(DESTDIR)$(PREFIX)/share/$(OTOPI_PLUGIN)/$${file##*/}" || exit 1; \
+	done
+	install -d "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn"
+	ln -sfn ../../../$(OTOPI_PLUGIN) "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn/ovn"
+	install -D -p -m 644 otopi/ansible/ovirt-host-deploy-post-tasks.yml \
+		"$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn/ovirt-host-deploy-post-tasks.yml"
 
 clean: ## remove what the targets above leave behind, except the data of make run
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
