@@ -281,6 +281,7 @@ def test_a_sudo_that_hangs(machine: Machine, chassis: OpenVSwitch) -> None:
     [
         ("after_get_caps", "", "the data file is no JSON"),
         ("after_get_stats", '{"vmTypes": ', "the data file is no JSON"),
+        ("after_get_stats", '{"vmTypes"', "the data file is no JSON"),
         ("after_get_stats", "[1]", "unexpected TypeError"),
         ("after_get_caps", '{"openstack_binding_host_ids": 7}', "unexpected TypeError"),
     ],
