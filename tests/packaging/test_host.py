@@ -22,8 +22,10 @@ POINTS = {
     "after_get_caps",
     "after_get_stats",
     "after_get_vm_stats",
+    "after_network_setup",
     "after_vm_start",
     "before_device_create",
+    "before_network_setup",
     "before_nic_hotplug",
     "before_update_device",
 }
@@ -78,14 +80,18 @@ def test_compiled(installed: Path) -> None:
 
 @pytest.mark.parametrize("point", sorted(POINTS))
 def test_guards(installed: Path, point: str) -> None:
-    """Each guard ends in an isolated Python with its own point, and is plain POSIX shell."""
+    """Each guard starts an isolated Python with its own point, and is plain POSIX shell."""
     guard = installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn"
     lines = guard.read_text().splitlines()
-    command = shlex.split(lines[-1])
+    *prefix, python, options, program, argument = shlex.split(
+        next(line for line in lines if line.endswith(f" {point}"))
+    )
 
     assert "#!/bin/sh" == lines[0]
-    assert ["exec", sys.executable, f"/{LIBRARY}/hook.py", point] == [*command[:2], *command[3:]]
-    assert command[2] in ("-I", "-IS")
+    assert (sys.executable, f"/{LIBRARY}/hook.py", point) == (python, program, argument)
+    assert options in ("-I", "-IS")
+    # Of what fails, this one's guard lets nothing pass on but a refusal.
+    assert ([] if point == "before_network_setup" else ["exec"]) == prefix
     for shell in ("sh", "bash"):
         subprocess.run([shell, "-n", guard], check=True, timeout=10)
 

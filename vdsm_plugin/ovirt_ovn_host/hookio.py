@@ -30,21 +30,30 @@ FINE = 0
 FAILED = 1
 REFUSED = 2
 
-_LINE_LENGTH = 600
+# Room for several reasons in one refusal.
+_LINE_LENGTH = 2000
 
 
 class HookError(Exception):
     """What was asked for cannot be done; the message is for the administrator."""
 
 
+class Refusal(Exception):
+    """VDSM must not do what it is about to do; the message is for the administrator."""
+
+
 def run(point: str, program: Callable[[], str], on_failure: int) -> int:
     """Run a hook's program, say what there is to say, and return the exit status.
 
-    The program returns a note for the log, or "". Its errors become `on_failure`, and
-    never a traceback: VDSM passes standard error on to the engine's user.
+    The program returns a note for the log, or "". Its errors become `on_failure`, but a
+    Refusal always REFUSED, and never a traceback: VDSM passes standard error on to the
+    engine's user.
     """
     try:
         say(point, program())
+    except Refusal as refusal:
+        say(point, f"refused: {refusal}")
+        return REFUSED
     except HookError as error:
         say(point, str(error))
     except Exception as error:

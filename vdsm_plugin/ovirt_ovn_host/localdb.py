@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The local Open_vSwitch database. I/O; the only module that knows how to reach it.
+"""Reading the local Open_vSwitch database with the rights of VDSM's user. I/O.
 
 VDSM's user may not open the database's socket on many builds of Open vSwitch. Then the
 same commands go through sudo: vdsm_plugin/sudoers allows exactly these, so a change here
-is a change there.
+is a change there. Hooks that run as root use `ovsdb`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DATABASE = "Open_vSwitch"
 SOCKET = "/run/openvswitch/db.sock"
 SUDO = ("/usr/bin/sudo", "-n")
 _CLIENT = "/usr/bin/ovsdb-client"
@@ -28,21 +29,22 @@ _GRACE_S = 1
 class LocalDatabaseError(Exception):
     """The database gives no answer, or no good one; the message says why."""
 
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(f"the local Open_vSwitch database cannot be read: {reason}")
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"the local {DATABASE} database: {reason}")
 
 
 def read_command() -> list[str]:
     """Return the command that reads what a Snapshot needs, without sudo."""
     # Without spaces, on which sudo would split it.
-    query = fastjson.dumps(snapshot.operations()).replace(" ", "")
+    operations = snapshot.selects(snapshot.TABLES)
+    query = fastjson.dumps([DATABASE, *operations]).replace(" ", "")
     return [_CLIENT, f"--timeout={_READ_TIMEOUT_S}", "query", query]
 
 
 def watch_command() -> list[str]:
     """Return the command that watches ports, without sudo."""
     options = [f"--timeout={settings.MAX_START_TIMEOUT_S}", "--format=json"]
-    return [_CLIENT, *options, "monitor", "Open_vSwitch", "Interface", "external_ids"]
+    return [_CLIENT, *options, "monitor", DATABASE, "Interface", "external_ids"]
 
 
 def read_snapshot() -> snapshot.Snapshot:

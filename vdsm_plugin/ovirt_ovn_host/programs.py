@@ -99,6 +99,22 @@ def report_vm_statistics() -> str:
     return ""
 
 
+def check_network_setup() -> str:
+    """Refuse a setupNetworks that would cut OVN's tunnels."""
+    from . import network_setup
+
+    values, notes = _settings()
+    return "; ".join(filter(None, [network_setup.check(values[settings.TUNNEL_NETWORK]), *notes]))
+
+
+def follow_network_setup() -> str:
+    """Let OVN's tunnel address follow its network, after a setupNetworks."""
+    from . import network_setup
+
+    values, notes = _settings()
+    return "; ".join(filter(None, [network_setup.follow(values[settings.TUNNEL_NETWORK]), *notes]))
+
+
 def _connect(bridge: str) -> tuple[bool, str]:
     """Return whether the data file was a vNIC for OVN, and a note on it; HookError."""
     from . import vif
@@ -151,7 +167,8 @@ def _ovn_version() -> str:
     return first.decode(errors="replace").rpartition(" ")[2]
 
 
-# Statistics and capabilities must never fail because of OVN, so these hooks always succeed.
+# Statistics and capabilities must never fail because of OVN, so these hooks always succeed;
+# and a change of the host's networks is refused for a known reason only.
 _POINTS: dict[str, tuple[Callable[[], str], int]] = {
     "before_device_create": (create_vnic, hookio.REFUSED),
     "before_nic_hotplug": (connect_vnic, hookio.REFUSED),
@@ -161,4 +178,6 @@ _POINTS: dict[str, tuple[Callable[[], str], int]] = {
     "after_get_stats": (report_host_statistics, hookio.FINE),
     "after_get_vm_stats": (report_vm_statistics, hookio.FINE),
     "after_get_all_vm_stats": (report_vm_statistics, hookio.FINE),
+    "before_network_setup": (check_network_setup, hookio.FINE),
+    "after_network_setup": (follow_network_setup, hookio.FAILED),
 }

@@ -15,6 +15,9 @@ START = "start"
 START_TIMEOUT_S = "start-timeout"
 # Read by the shell guards of the hooks in question; listed here to be known.
 VM_STATS = "vm-stats"
+# The VDSM network whose address is OVN's tunnel address; "" if the tunnel was given by
+# address. The guard of after_network_setup reads it too.
+TUNNEL_NETWORK = "tunnel-network"
 
 IMMEDIATELY = "immediately"
 WHEN_PORTS_INSTALLED = "when-ports-installed"
@@ -24,6 +27,7 @@ DEFAULTS = {
     START: IMMEDIATELY,
     START_TIMEOUT_S: "5",
     VM_STATS: "no",
+    TUNNEL_NETWORK: "",
 }
 # A VM that waits keeps one of the four places that the whole host has for starting VMs.
 MAX_START_TIMEOUT_S = 30
@@ -45,13 +49,18 @@ def parse(text: str) -> tuple[dict[str, str], list[str]]:
         if _is_valid(key, value):
             settings[key] = value
         else:
-            complaints.append(f"{PATH}: {key}={value[:40]} is not valid, {DEFAULTS[key]} holds")
+            default = DEFAULTS[key] or "none"
+            complaints.append(f"{PATH}: {key}={value[:40]} is not valid, {default} holds")
     return settings, complaints
 
 
 def _is_valid(key: str, value: str) -> bool:
+    if key in (BRIDGE, TUNNEL_NETWORK) and any(c in "/ \t" for c in value):
+        return False
     if key == BRIDGE:
-        return 0 < len(value) <= _MAX_NAME and not any(c in "/ \t" for c in value)
+        return 0 < len(value) <= _MAX_NAME
+    if key == TUNNEL_NETWORK:
+        return True
     if key == START:
         return value in (IMMEDIATELY, WHEN_PORTS_INSTALLED)
     if key == START_TIMEOUT_S:

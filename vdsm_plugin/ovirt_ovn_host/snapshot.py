@@ -38,19 +38,22 @@ class Snapshot:
 
     def __init__(self, results: Sequence[Mapping[str, Any]]) -> None:
         """Take the results of the selects of `TABLES`; ValueError if one has failed."""
-        rows = dict(zip(TABLES, (_rows(result) for result in results)))
+        rows = rows_of(TABLES, results)
         self.external_ids: dict[str, str] = {}
         self.ovs_version = ""
         for row in rows["Open_vSwitch"]:
-            self.external_ids = _map(row["external_ids"])
+            self.external_ids = as_map(row["external_ids"])
             self.ovs_version = next(_set(row["ovs_version"]), "")
         self.ports: list[dict[str, Any]] = []
         self.tunnels: list[dict[str, Any]] = []
-        for port, interface in _plugged(rows, self.bridge):
-            chassis = _map(port["external_ids"]).get("ovn-chassis-id")
+        integration_bridge = self.bridge
+        for bridge, port, interface in plugged(rows):
+            if bridge != integration_bridge:
+                continue
+            chassis = as_map(port["external_ids"]).get("ovn-chassis-id")
             if chassis:
                 self.tunnels.append(_tunnel(chassis, interface))
-            elif "iface-id" in _map(interface["external_ids"]):
+            elif "iface-id" in as_map(interface["external_ids"]):
                 self.ports.append(_port(interface))
         self.ports.sort(key=lambda port: str(port["id"]))
         self.tunnels.sort(key=lambda tunnel: (str(tunnel["chassis"]), str(tunnel["remote_ip"])))
@@ -67,17 +70,44 @@ class Snapshot:
 
     def setting(self, key: str) -> str:
         """Return one of ovn-controller's settings, this chassis' own first; "" if not set."""
-        own = self.external_ids.get(f"{key}-{self.chassis}")
-        return own or self.external_ids.get(key, "")
+        return self.external_ids.get(key_in_use(self.external_ids, key), "")
 
 
-def operations() -> list[Any]:
-    """Return the parameters of the transaction whose results a Snapshot takes."""
-    selects = [
+def key_in_use(external_ids: Mapping[str, str], key: str) -> str:
+    """Return which key counts for ovn-controller: the one with the chassis' name goes first."""
+    own = f"{key}-{external_ids.get('system-id', '')}"
+    return own if own in external_ids else key
+
+
+def selects(tables: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return the operations that read columns of all rows of tables."""
+    return [
         {"op": "select", "table": table, "where": [], "columns": columns}
-        for table, columns in TABLES.items()
+        for table, columns in tables.items()
     ]
-    return ["Open_vSwitch", *selects]
+
+
+def rows_of(
+    tables: Iterable[str], results: Sequence[Mapping[str, Any]]
+) -> dict[str, Sequence[Row]]:
+    """Return the rows by table from the results of `selects`; ValueError if one has failed."""
+    return dict(zip(tables, map(_rows, results)))
+
+
+def plugged(rows: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Row, Row]]:
+    """Yield the name of each Bridge with each of its Ports and each Interface of that."""
+    ports = {row["_uuid"][1]: row for row in rows["Port"]}
+    interfaces = {row["_uuid"][1]: row for row in rows["Interface"]}
+    for bridge in rows["Bridge"]:
+        for port_uuid in _set(bridge["ports"]):
+            port = ports[port_uuid]
+            for interface_uuid in _set(port["interfaces"]):
+                yield bridge["name"], port, interfaces[interface_uuid]
+
+
+def as_map(value: Sequence[Any]) -> dict[str, Any]:
+    """Return a map of OVSDB's as a dict."""
+    return dict(value[1])
 
 
 def installations(update: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -87,34 +117,21 @@ def installations(update: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     row, action and external_ids.
     """
     for _, action, external_ids in update["data"]:
-        ids = _map(external_ids)
+        ids = as_map(external_ids)
         if "iface-id" in ids:
             is_gone = action in ("old", "delete")
             yield ids["iface-id"], not is_gone and _is_installed(ids)
 
 
-def _plugged(rows: Mapping[str, Sequence[Row]], bridge: str) -> Iterator[tuple[Row, Row]]:
-    """Yield each Port of the bridge with each of its Interfaces."""
-    ports = {row["_uuid"][1]: row for row in rows["Port"]}
-    interfaces = {row["_uuid"][1]: row for row in rows["Interface"]}
-    for row in rows["Bridge"]:
-        if row["name"] != bridge:
-            continue
-        for port_uuid in _set(row["ports"]):
-            port = ports[port_uuid]
-            for interface_uuid in _set(port["interfaces"]):
-                yield port, interfaces[interface_uuid]
-
-
 def _port(interface: Row) -> dict[str, Any]:
-    ids = _map(interface["external_ids"])
+    ids = as_map(interface["external_ids"])
     return {
         "id": ids["iface-id"],
         "vm_id": ids.get("vm-id", ""),
         "mac": ids.get("attached-mac", ""),
         "interface": interface["name"],
         "is_installed": _is_installed(ids),
-        "statistics": _map(interface["statistics"]),
+        "statistics": as_map(interface["statistics"]),
     }
 
 
@@ -122,9 +139,9 @@ def _tunnel(chassis: str, interface: Row) -> dict[str, Any]:
     # CHASSIS@REMOTE, and with several addresses of one's own CHASSIS@REMOTE%LOCAL.
     return {
         "chassis": chassis.rpartition("@")[0] or chassis,
-        "remote_ip": _map(interface["options"]).get("remote_ip", ""),
+        "remote_ip": as_map(interface["options"]).get("remote_ip", ""),
         "interface": interface["name"],
-        "statistics": _map(interface["statistics"]),
+        "statistics": as_map(interface["statistics"]),
     }
 
 
@@ -137,10 +154,6 @@ def _rows(result: Mapping[str, Any]) -> Sequence[Row]:
         raise ValueError(f"the database answered {result}")
     rows: Sequence[Row] = result["rows"]
     return rows
-
-
-def _map(value: Sequence[Any]) -> dict[str, Any]:
-    return dict(value[1])
 
 
 def _set(value: Any) -> Iterator[Any]:

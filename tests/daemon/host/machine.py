@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hypervisor for tests: its own /run, /etc, /usr and network, on top of this machine's.
+"""A hypervisor for tests: its own /run, /etc, /usr, /var and network, on top of this machine's.
 
 All of it is in a mount and a network namespace that end with the process which holds
 them, so hooks are installed to and run from where they belong, as root or as VDSM's
@@ -21,7 +21,7 @@ from typing import Any
 
 import lxml
 
-from daemon.ovsdb import Daemon, short_folder, wait_until
+from daemon.ovsdb import VSWITCH_SCHEMA, Daemon, short_folder, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = Path(__file__).with_name("vdsm_runner.py").read_text()
@@ -33,6 +33,7 @@ LIBRARY = f"/run/host-python/lib/{_VERSION}/site-packages"
 HOOKS = "/usr/libexec/vdsm/hooks"
 SETTINGS = "/run/ovirt-provider-ovn-driver/hooks"
 DB_SOCKET = "/run/openvswitch/db.sock"
+DATABASE = "/run/openvswitch/conf.db"
 BRIDGE = "br-int"
 VDSM = 36
 
@@ -55,7 +56,7 @@ mount --move /run/kept {path}
 _SETUP = f"""
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
-for folder in etc usr; do
+for folder in etc usr var; do
     layer=/run/overlay/$folder
     mkdir -p $layer/upper $layer/work
     mount -t overlay -o lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work \\
@@ -65,7 +66,7 @@ mount -t sysfs sysfs /sys
 ip link set lo up
 echo 'vdsm:x:{VDSM}:{VDSM}::/var/lib/vdsm:/sbin/nologin' >>/etc/passwd
 echo 'vdsm:!!:19000::::::' >>/etc/shadow
-mkdir -p /run/openvswitch /run/vdsm /run/lock {LIBRARY} {os.path.dirname(PYTHON)}
+mkdir -p /run/openvswitch /run/vdsm /run/lock /var/lib/vdsm {LIBRARY} {os.path.dirname(PYTHON)}
 chown {VDSM}:{VDSM} /run/vdsm
 printf '%s\\n' 'home = {sys.base_prefix}/bin' 'include-system-site-packages = false' \\
     >/run/host-python/pyvenv.cfg
@@ -192,16 +193,23 @@ class Machine:
         path.write_text("".join(f"{line}\n" for line in lines))
 
     @contextlib.contextmanager
-    def replaced(self, program: str, body: str) -> Iterator[None]:
-        """Have a shell script in the place of a program."""
-        path, kept = self.path(program), self.path(f"{program}.kept")
+    def missing(self, inside: str) -> Iterator[None]:
+        """Have no file or folder of this name."""
+        path, kept = self.path(inside), self.path(f"{inside}.kept")
         path.rename(kept)
         try:
-            path.write_text(f"#!/bin/sh\n{body}\n")
-            path.chmod(0o755)
             yield
         finally:
             kept.rename(path)
+
+    @contextlib.contextmanager
+    def replaced(self, program: str, body: str) -> Iterator[None]:
+        """Have a shell script in the place of a program."""
+        with self.missing(program):
+            path = self.path(program)
+            path.write_text(f"#!/bin/sh\n{body}\n")
+            path.chmod(0o755)
+            yield
 
     @contextlib.contextmanager
     def untouched(self) -> Iterator[None]:
@@ -224,12 +232,10 @@ class OpenVSwitch:
         self.machine = machine
         self.folder = folder
         socket = machine.path(DB_SOCKET)
-        database = "/run/openvswitch/conf.db"
-        machine.run("rm", "-f", database)
-        schema = "/usr/share/openvswitch/vswitch.ovsschema"
-        machine.run("ovsdb-tool", "create", database, schema)
+        machine.run("rm", "-f", DATABASE)
+        machine.run("ovsdb-tool", "create", DATABASE, str(VSWITCH_SCHEMA))
         self.database = self.daemon(
-            "ovsdb-server", f"--remote=punix:{DB_SOCKET}", database, socket=socket
+            "ovsdb-server", f"--remote=punix:{DB_SOCKET}", DATABASE, socket=socket
         )
         self.switch = self.daemon("ovs-vswitchd", f"unix:{DB_SOCKET}")
 

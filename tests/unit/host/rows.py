@@ -27,13 +27,17 @@ def ovs_set(members: Sequence[Any]) -> Any:
 
 
 class Link:
-    """A Port with its one Interface; `bridge` is the one that it is on."""
+    """A Port with its one Interface; `bridge` is the one that it is on.
+
+    `kind` is the Interface's type, None where that is not read.
+    """
 
     def __init__(
         self,
         name: str,
         *,
         bridge: str = "br-int",
+        kind: str | None = None,
         port_ids: Mapping[str, str] | None = None,
         ids: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
@@ -54,6 +58,8 @@ class Link:
             "options": ovs_map(options or {}),
             "statistics": ovs_map(statistics or {}),
         }
+        if kind is not None:
+            self.interface["type"] = kind
 
 
 def vif(number: int, vm_id: str = VM1, is_installed: bool = True, **more: Any) -> Link:

@@ -17,6 +17,8 @@ from ovirt_ovn_host.settings import DEFAULTS, PATH, parse
         ("bridge=a\nbridge=b", {"bridge": "b"}),
         ("start=when-ports-installed\nstart-timeout=30\n", None),
         ("vm-stats=yes", {"vm-stats": "yes"}),
+        ("tunnel-network=tunnel\n", {"tunnel-network": "tunnel"}),
+        ("tunnel-network=tunnel\ntunnel-network=\n", {}),
         ("# a comment\n\nsomething-new=1\nbridge\n=\n", {}),
     ],
 )
@@ -50,6 +52,8 @@ def test_valid(text: str, changed: dict[str, str] | None) -> None:
         "start-timeout=\u0665",
         "start-timeout=" + "9" * 5000,
         "vm-stats=true",
+        "tunnel-network=a/b",
+        "tunnel-network=a b",
         "vm-stats=" + "x" * 5000,
     ],
 )
@@ -60,5 +64,5 @@ def test_not_valid(line: str) -> None:
 
     assert DEFAULTS == settings
     assert complaint.startswith(f"{PATH}: {key}=")
-    assert complaint.endswith(f" is not valid, {DEFAULTS[key]} holds")
+    assert complaint.endswith(f" is not valid, {DEFAULTS[key] or 'none'} holds")
     assert len(complaint) < 200

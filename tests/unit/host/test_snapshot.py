@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from ovirt_ovn_host.snapshot import Snapshot, installations, operations
+from ovirt_ovn_host.snapshot import TABLES, Snapshot, installations, selects
 from unit.host.rows import VM1, VM2, Link, ovs_map, port_id, results, snapshot, tunnel, vif
 
 
-def test_operations_select_what_is_decoded() -> None:
-    """One transaction of four selects, each of some columns of all rows."""
-    database, *selects = operations()
+def test_what_is_decoded_is_selected() -> None:
+    """Four selects, each of some columns of all rows."""
+    operations = selects(TABLES)
 
-    assert "Open_vSwitch" == database
-    assert ["Open_vSwitch", "Bridge", "Port", "Interface"] == [one["table"] for one in selects]
-    for select, result in zip(selects, results(vif(1))):
+    assert ["Open_vSwitch", "Bridge", "Port", "Interface"] == [one["table"] for one in operations]
+    for select, result in zip(operations, results(vif(1))):
         assert ("select", []) == (select["op"], select["where"])
         assert set(select["columns"]) == set(result["rows"][0])
 
