@@ -35,18 +35,31 @@ def central(folder: Path) -> Iterator[Mapping[str, OvsdbServer]]:
 
 
 @pytest.fixture(scope="module")
-def process(folder: Path, central: Mapping[str, OvsdbServer]) -> Iterator[ProxyProcess]:
+def settings() -> str:
+    """Further lines of the service's configuration file; for modules to replace."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def process(
+    folder: Path, central: Mapping[str, OvsdbServer], settings: str
+) -> Iterator[ProxyProcess]:
     """The service on that central."""
-    with proxy_process(folder, central["nb"].remote) as running:
+    with proxy_process(folder, central["nb"].remote, extra=settings) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def network_api(process: ProxyProcess) -> Iterator[Any]:
-    """The SDK's network proxy; imported here, where its warnings are no errors."""
+def sdk() -> Any:
+    """The package openstack; imported here, where its warnings are no errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sdk = importlib.import_module("openstack")
+        return importlib.import_module("openstack")
+
+
+@pytest.fixture(scope="module")
+def network_api(process: ProxyProcess, sdk: Any) -> Iterator[Any]:
+    """The SDK's network proxy."""
     connection = sdk.connect(
         load_yaml_config=False,
         load_envvars=False,

@@ -15,7 +15,6 @@ from daemon.ovsdb import OvsdbServer
 
 pytestmark = [
     pytest.mark.daemon,
-    pytest.mark.clients,
     # What the clients warn of is not ours to mend.
     pytest.mark.filterwarnings("ignore"),
 ]

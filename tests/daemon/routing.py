@@ -151,6 +151,7 @@ class Rows:
         self.routes: Any = tables["Logical_Router_Static_Route"]
         self.nat: Any = tables["NAT"]
         self.switches: Any = tables["Logical_Switch"]
+        self.members = {uuid for group in tables["Port_Group"].values() for uuid in group.ports}
         self.by_name: Any = {row.name: row for row in tables["Logical_Switch_Port"].values()}
 
     def subnet_of(self, network_id: str, ip: str) -> Any:
@@ -180,6 +181,7 @@ def assert_consistent(api: Api) -> None:
     assert sorted(sides) == sorted(row.name for row in rows.router_ports.values())
     for uuid, row in rows.router_ports.items():
         side = sides[row.name]
+        assert side.uuid not in rows.members
         assert owned[uuid].uuid == side.external_ids["ovirt_device_id"]
         assert f"lrp{side.name}" == row.name
     for router in rows.routers.values():

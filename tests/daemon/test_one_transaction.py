@@ -365,7 +365,7 @@ def test_lost_session(tapped: Tapped) -> None:
 def test_write_barrier(nb: OvsdbServer) -> None:
     """With `read-barrier = write` a read is one write; where there is nothing to write to, 503."""
     with WireTap(nb) as tap:
-        settings = {"read_barrier": "write", "request_timeout_s": 0.3}
+        settings = {"read_barrier": "write", "request_timeout_s": 2}
         with running_api(tap.server, **settings) as api:
             unanswered = api("GET", "networks")
             tries = len(tap.take())

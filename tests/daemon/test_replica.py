@@ -409,14 +409,15 @@ def content(replica: Replica) -> dict[str, Any]:
     def grouped(index: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
         return {key: sorted(rows) for key, rows in index.items()}
 
-    usage = {
-        switch.uuid: {
-            "macs": dict(replica.usage_of(switch).macs),
-            "v4": _numbers(replica.usage_of(switch).v4),
-            "v6": _numbers(replica.usage_of(switch).v6),
+    with replica.lock:  # the connection's thread may be counting
+        usage = {
+            switch.uuid: {
+                "macs": dict(replica.usage_of(switch).macs),
+                "v4": _numbers(replica.usage_of(switch).v4),
+                "v6": _numbers(replica.usage_of(switch).v6),
+            }
+            for switch in replica.switches.values()
         }
-        for switch in replica.switches.values()
-    }
     router_ports = {
         port.name: getattr(replica.router_port_of(port), "uuid", None)
         for port in replica.ports.values()

@@ -43,6 +43,7 @@ class Site(NamedTuple):
     free: str
     free2: str
     used: str
+    group: str
 
     def router_path(self, action: str = "") -> str:
         """Return the path of the router, or of an action of it."""
@@ -77,6 +78,9 @@ def make_site(api: Api) -> Site:
         free=api.create("floatingip", headers=None, **base)["id"],
         free2=api.create("floatingip", headers=None, **base)["id"],
         used=api.create("floatingip", headers=None, port_id=ports[2], **base)["id"],
+        group=api("POST", "security-groups", {"security_group": {"name": "g"}}).json[
+            "security_group"
+        ]["id"],
     )
 
 
@@ -144,6 +148,11 @@ def delete_port(site: Site) -> Request:
 
 def plug_port(site: Site) -> Request:
     return "PUT", f"ports/{site.port}", {"port": {"device_id": "vm", "device_owner": "oVirt"}}
+
+
+def join_group(site: Site) -> Request:
+    values = {"port_security_enabled": True, "security_groups": [site.group]}
+    return "PUT", f"ports/{site.port}", {"port": values}
 
 
 def readdress_port(site: Site) -> Request:
@@ -269,6 +278,8 @@ OK = (200, 201, 204)
         (add_port, associate, (409, "PortInUse")),
         (associate, add_port, (400, "BadRequest")),
         (add_port, readdress_port, None),
+        (add_port, join_group, None),
+        (join_group, add_port, (400, "BadRequest")),
         # An interface or a gateway goes while something comes that needs it.
         (remove, associate, (409, "RouterInterfaceInUseByFloatingIP")),
         (remove, add_route, (409, "RouterInterfaceInUseByRoute")),

@@ -244,6 +244,24 @@ def test_interface_by_port(api: Api, nb: OvsdbServer) -> None:
     api.delete("router", router["id"])
 
 
+def test_interface_by_a_port_in_groups(api: Api, nb: OvsdbServer) -> None:
+    """A port that becomes a router's is in no security group any more: none applies to it."""
+    red = network(api, "10.0.0.0/24", port_security_enabled=True)
+    group = api("POST", "security-groups", {"security_group": {"name": "g"}}).json
+    wanted = [group["security_group"]["id"]]
+    port = api.create("port", network_id=red["id"], security_groups=wanted)
+    row = column(nb, LSP, port["id"], "_uuid")
+    assert row in nbctl(nb, "list", "Port_Group")
+    router = api.create("router")["id"]
+
+    shown = port_of(api, attach(api, router, port_id=port["id"]))
+
+    assert ([], False) == (shown["security_groups"], shown["port_security_enabled"])
+    assert row not in nbctl(nb, "list", "Port_Group")
+    assert 204 == api("DELETE", f"security-groups/{wanted[0]}").status
+    assert_consistent(api)
+
+
 def test_several_ipv6_subnets(api: Api, nb: OvsdbServer) -> None:
     """IPv6 subnets of a network share a port, and IPv4 has its own; each goes alone."""
     red = network(api, "10.0.0.0/24", "fd00::/64", "fd01::/64")

@@ -146,11 +146,13 @@ class Replica:
             self._reindex_port_groups(self.port_groups)
             for port in self.ports.values():
                 self._put_in(port)
-        # Nobody has to wait for all networks to be counted, see `usage_of`.
+
+    def settle(self) -> None:
+        """Have what is taken counted on all networks; `usage_of` counts one that is asked for."""
         if len(self.ports) < _SMALL:
             self._count_all()
         else:
-            # Later: who waits for the sync comes first.
+            # Later: the first requests come first.
             counting = threading.Timer(_LATER_S, self._count_all)
             counting.daemon = True
             counting.start()

@@ -8,46 +8,21 @@ to the whole service on a real central, and what they made is looked at in OVN.
 
 from __future__ import annotations
 
-import importlib
 import subprocess
-import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients.command import REGION, USER, Command
-from daemon.ovsdb import OvsdbServer, northd, short_folder
-from daemon.proxy import ProxyProcess, proxy_process
+from daemon.ovsdb import OvsdbServer
+from daemon.proxy import ProxyProcess
 
 pytestmark = [
     pytest.mark.daemon,
-    pytest.mark.clients,
     # What the clients warn of is not ours to mend.
     pytest.mark.filterwarnings("ignore"),
 ]
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A short folder that all processes of this module share."""
-    with short_folder() as path:
-        yield path
-
-
-@pytest.fixture(scope="module")
-def central(folder: Path) -> Iterator[Mapping[str, OvsdbServer]]:
-    """Northbound, Southbound and ovn-northd, for all tests of this module."""
-    with northd(folder) as servers:
-        yield servers
-
-
-@pytest.fixture(scope="module")
-def process(folder: Path, central: Mapping[str, OvsdbServer]) -> Iterator[ProxyProcess]:
-    """The service on that central."""
-    with proxy_process(folder, central["nb"].remote) as running:
-        yield running
 
 
 def nbctl(central: Mapping[str, OvsdbServer], *command: str) -> str:
@@ -62,14 +37,6 @@ def nbctl(central: Mapping[str, OvsdbServer], *command: str) -> str:
 
 
 # --- openstacksdk -------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sdk() -> Any:
-    """The package openstack; imported here, where its warnings are no errors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return importlib.import_module("openstack")
 
 
 @pytest.fixture(params=["v2password", "password"])
@@ -216,12 +183,6 @@ def test_sdk_looks_around(network_api: Any) -> None:
 
 
 # --- the `openstack` command --------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def command(process: ProxyProcess, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The `openstack` command for the service of this module."""
-    return Command(process, tmp_path_factory.mktemp("home"))
 
 
 def _picked(shown: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:

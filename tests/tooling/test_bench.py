@@ -19,12 +19,12 @@ from bench.content import HOSTS, make_content, port_values
 from bench.figures import LIST_CHANGED, Bar, Figure
 from bench.raw import CheckError, Ovsdb, exchange, request
 from bench.targets import Floor, bare_server, running_proxy
-from daemon.ovsdb import OvsdbServer
+from daemon.ovsdb import ovsdb_server
 from ovirt_ovn_proxy.compose import explain
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.nb.remote import Remote
 
-pytestmark = [pytest.mark.daemon, pytest.mark.tooling]
+pytestmark = pytest.mark.daemon
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,7 +72,9 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
     """A small run prints every figure, for every size, and writes the same to a file."""
     file = tmp_path / "figures.json"
     sizes = ["--ports", "100,200", "--switches", "5", "--subnets", "4"]
-    done = run_bench("--quick", *sizes, "--concurrency", "1,4", "--json", str(file))
+    done = run_bench(
+        "--only", "proxy", "--quick", *sizes, "--concurrency", "1,4", "--json", str(file)
+    )
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     figures = json.loads(file.read_text())["figures"]
@@ -84,12 +86,24 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
     assert all(figure["name"] in done.stdout for figure in figures)
 
 
-def test_floors_send_what_the_proxy_would(nb: OvsdbServer) -> None:
+def test_hooks_are_measured(tmp_path: Path) -> None:
+    """The hooks' figures are there for both users, each with its floor and bar."""
+    file = tmp_path / "figures.json"
+    done = run_bench("--only", "hooks", "--quick", "--json", str(file))
+
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    figures = json.loads(file.read_text())["figures"]
+    assert 12 == len(figures)
+    assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in figures)
+    assert all(figure["met"] is not None for figure in figures)
+
+
+def test_floors_send_what_the_proxy_would() -> None:
     """The floor of a change is the planner's own transaction: same changes, no other guards."""
-    config = Config(
-        ovn_remotes=(Remote("unix", str(nb.socket)),), port_security_enabled_default=True
-    )
-    with closing(Ovsdb(nb.socket)) as ovsdb:
+    with ovsdb_server() as nb, closing(Ovsdb(nb.socket)) as ovsdb:
+        config = Config(
+            ovn_remotes=(Remote("unix", str(nb.socket)),), port_security_enabled_default=True
+        )
         with running_proxy(nb, "proxy") as proxy:
             content = make_content(proxy.port, ovsdb, 10, 1, 1)
         content.fill(ovsdb, 10)

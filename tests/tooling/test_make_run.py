@@ -21,7 +21,7 @@ import pytest
 
 import central
 
-pytestmark = [pytest.mark.daemon, pytest.mark.tooling]
+pytestmark = pytest.mark.daemon
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "scripts" / "run.py"
