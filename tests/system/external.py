@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from daemon.ovsdb import wait_until
 from daemon.routing import attach, external_network
 from system.lab import ChassisSpec, Lab, Machine
 from system.lab.frames import Frame
@@ -36,12 +37,31 @@ class ExternalSite(NamedTuple):
     router: str
     internal: dict[str, Any]
 
-    def gateway_ip(self, version: int = 4) -> str:
-        """Return the router's address outside."""
+    def gateway(self) -> dict[str, Any]:
+        """Return the port of the router's gateway."""
         query = f"ports?device_id={self.router}&network_id={self.external['id']}"
         [port] = self.lab.api.get(query)["ports"]
-        addresses = [ipaddress.ip_address(fixed["ip_address"]) for fixed in port["fixed_ips"]]
-        return str(next(address for address in addresses if address.version == version))
+        return dict(port)
+
+    def gateway_ip(self, version: int = 4) -> str:
+        """Return the router's address outside."""
+        ips = [ipaddress.ip_address(fixed["ip_address"]) for fixed in self.gateway()["fixed_ips"]]
+        return str(next(ip for ip in ips if ip.version == version))
+
+    def settle(self) -> None:
+        """Wait until the gateway is on the first chassis for good.
+
+        OVN begins to look which chassis lives with the first gateway. Until it knows, the
+        second one takes it too.
+        """
+        lab = self.lab
+        first, second, *_ = lab.chassis
+        wait_until(
+            lambda: first.sees(second) and second.sees(first), 60.0, "chassis see each other"
+        )
+        name, wanted = f"cr-lrp{self.gateway()['id']}", lab.sbctl("get", "Chassis", "hv1", "_uuid")
+        wait_until(lambda: lab.sbctl("get", "Port_Binding", name, "chassis") == wanted, 60.0, name)
+        lab.sync()
 
     def set_snat(self, is_on: bool) -> None:
         """Switch SNAT on or off."""

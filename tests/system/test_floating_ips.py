@@ -47,7 +47,7 @@ def test_life_of_a_floating_ip(lab: Lab, api: Api) -> None:
     alice, bob = (lab.create_vm(site.internal, chassis) for chassis in lab.chassis[2:0:-1])
     floating = allocate(api, site, alice)
     ip = floating["floating_ip_address"]
-    lab.sync()
+    site.settle()
 
     def seen(machine: Vm, target: str) -> str:
         """Return the address by which a machine outside sees one inside."""

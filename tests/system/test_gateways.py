@@ -87,6 +87,7 @@ def test_an_internal_network_that_is_physical(lab: Lab) -> None:
     def speak() -> bool:
         return all(it.exchange_tcp(OUTSIDE, 80, bytes(100_000)) for it in (alice, bob))
 
+    site.settle()
     with site.outside.serve_tcp(80) as service:
         assert {"hv1"} == site.senders(speak, lambda frame: frame.source_mac == mac)
         assert {site.gateway_ip()} == {address for address, _ in service.clients}
@@ -103,7 +104,7 @@ def test_chassis_of_gateways_come_and_go() -> None:
         own = lab.api.create(
             "floatingip", floating_network_id=site.external["id"], port_id=bob.port["id"]
         )["floating_ip_address"]
-        lab.sync()
+        site.settle()
         assert site.outside.can_ping(own)
         assert alice.can_ping(OUTSIDE)
 

@@ -116,6 +116,12 @@ class Chassis(Switch):
         """Know the way to another chassis before the first packet, which would be lost else."""
         self.appctl("tnl/neigh/set", TUNNEL_BRIDGE, other.encap_ip, other.encap_mac)
 
+    def sees(self, other: Chassis) -> bool:
+        """Say whether BFD finds another chassis alive; it looks where there are gateways."""
+        tunnel = f'options:remote_ip="{other.encap_ip}"'
+        status = self.vsctl("--bare", "--columns=bfd_status", "find", "Interface", tunnel)
+        return "state=up" in status
+
     def set_uplinks(self, is_up: bool) -> None:
         """Cut it off from chassis and physical networks, or connect it again.
 
