@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -35,18 +36,12 @@ class ExternalSite(NamedTuple):
     router: str
     internal: dict[str, Any]
 
-    @property
-    def gateway(self) -> dict[str, Any]:
-        """The port of the router's gateway."""
+    def gateway_ip(self, version: int = 4) -> str:
+        """Return the router's address outside."""
         query = f"ports?device_id={self.router}&network_id={self.external['id']}"
         [port] = self.lab.api.get(query)["ports"]
-        return dict(port)
-
-    @property
-    def gateway_ip(self) -> str:
-        """The router's IPv4 address outside."""
-        ips = [fixed["ip_address"] for fixed in self.gateway["fixed_ips"]]
-        return str(next(ip for ip in ips if ":" not in ip))
+        addresses = [ipaddress.ip_address(fixed["ip_address"]) for fixed in port["fixed_ips"]]
+        return str(next(address for address in addresses if address.version == version))
 
     def set_snat(self, is_on: bool) -> None:
         """Switch SNAT on or off."""

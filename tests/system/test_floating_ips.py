@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from daemon.proxy import Api, running_api
 from system.external import GATEWAYS, OUTSIDE, WORLD, ExternalSite, external_site, gateway_lab
 from system.lab import Lab, Vm
-from system.lab.frames import Frame
+from system.test_security_groups import a_group, in_groups, tcp_80
 
 pytestmark = pytest.mark.system
 
@@ -40,18 +39,11 @@ def allocate(api: Api, site: ExternalSite, machine: Vm) -> Any:
     )
 
 
-def comes_from(ip: str) -> Any:
-    def is_wanted(frame: Frame) -> bool:
-        return frame.source_ip == ipaddress.ip_address(ip)
-
-    return is_wanted
-
-
 def test_life_of_a_floating_ip(lab: Lab, api: Api) -> None:
     """A machine is reached from outside, another one after one PUT, and nobody after the last."""
     is_distributed = api.config.distributed_floating_ips
     site = external_site(lab)
-    outside, gateway_ip = site.outside, site.gateway_ip
+    outside, gateway_ip = site.outside, site.gateway_ip()
     alice, bob = (lab.create_vm(site.internal, chassis) for chassis in lab.chassis[2:0:-1])
     floating = allocate(api, site, alice)
     ip = floating["floating_ip_address"]
@@ -74,7 +66,8 @@ def test_life_of_a_floating_ip(lab: Lab, api: Api) -> None:
         other = bob if machine is alice else alice
         assert gateway_ip == seen(other, OUTSIDE)
         chassis = machine.chassis.name if is_distributed else GATEWAYS[0]
-        assert {chassis} == site.senders(lambda: outside.can_ping(ip), comes_from(ip))
+        replies = site.senders(lambda: outside.can_ping(ip), lambda it: str(it.source_ip) == ip)
+        assert {chassis} == replies
         if machine is alice:
             api.update("floatingip", floating["id"], port_id=bob.port["id"])
             lab.sync()
@@ -93,15 +86,8 @@ def test_life_of_a_floating_ip(lab: Lab, api: Api) -> None:
 def test_a_floating_ip_and_security_groups(lab: Lab, api: Api) -> None:
     """A group filters what comes by a floating IP, by who has really sent it."""
     site = external_site(lab, port_security_enabled=True)
-    group = lab.api.create("security_group")["id"]
-    lab.api.create(
-        "security_group_rule",
-        security_group_id=group,
-        direction="ingress",
-        protocol="tcp",
-        remote_ip_prefix=f"{WORLD}/32",
-    )
-    alice = lab.create_vm(site.internal, lab.chassis[2], security_groups=[group])
+    group = a_group(lab, tcp_80("IPv4", remote_ip_prefix=f"{WORLD}/32"))
+    alice = lab.create_vm(site.internal, lab.chassis[2], **in_groups(group))
     ip = allocate(api, site, alice)["floating_ip_address"]
     lab.sync()
 
@@ -112,7 +98,7 @@ def test_a_floating_ip_and_security_groups(lab: Lab, api: Api) -> None:
 
 
 def test_floating_ips_from_inside(lab: Lab, api: Api) -> None:
-    """Machines inside reach each other by their floating IPs, and a machine itself."""
+    """Machines inside reach each other by their floating IPs, those without one too."""
     site = external_site(lab)
     alice, bob = (lab.create_vm(site.internal, chassis) for chassis in lab.chassis[1:])
     carol = lab.create_vm(site.internal, lab.chassis[0])

@@ -32,7 +32,7 @@ def module_lab() -> Iterator[Lab]:
 def test_snat(lab: Lab, vlan: int | None) -> None:
     """Machines of every chassis reach the world, which sees the router's address alone."""
     site = external_site(lab, vlan)
-    outside, gateway_ip = site.outside, site.gateway_ip
+    outside, gateway_ip = site.outside, site.gateway_ip()
     machines = [lab.create_vm(site.internal, chassis) for chassis in lab.chassis]
 
     assert outside.can_ping(gateway_ip)
@@ -60,11 +60,8 @@ def test_without_snat(lab: Lab) -> None:
     site.set_snat(False)
     outside = site.outside
     alice = lab.create_vm(site.internal, lab.chassis[2])
-    gateway_ip6 = next(
-        it["ip_address"] for it in site.gateway["fixed_ips"] if ":" in it["ip_address"]
-    )
-    outside.add_route("10.1.0.0/24", site.gateway_ip)
-    outside.add_route("fd00:1::/64", gateway_ip6)
+    outside.add_route("10.1.0.0/24", site.gateway_ip())
+    outside.add_route("fd00:1::/64", site.gateway_ip(6))
 
     for target, own in ((OUTSIDE, alice.ip), (OUTSIDE6, alice.ip6)):
         assert outside.can_ping(own)
@@ -73,7 +70,7 @@ def test_without_snat(lab: Lab) -> None:
             assert [own] == [address for address, _ in service.clients]
             assert outside.exchange_tcp(own, 81)
     site.set_snat(True)
-    for target, seen in ((OUTSIDE, site.gateway_ip), (OUTSIDE6, alice.ip6)):
+    for target, seen in ((OUTSIDE, site.gateway_ip()), (OUTSIDE6, alice.ip6)):
         with outside.serve_tcp(80) as service:
             assert alice.exchange_tcp(target, 80)
             assert [seen] == [address for address, _ in service.clients]
@@ -92,7 +89,7 @@ def test_an_internal_network_that_is_physical(lab: Lab) -> None:
 
     with site.outside.serve_tcp(80) as service:
         assert {"hv1"} == site.senders(speak, lambda frame: frame.source_mac == mac)
-        assert {site.gateway_ip} == {address for address, _ in service.clients}
+        assert {site.gateway_ip()} == {address for address, _ in service.clients}
     assert alice.can_ping("10.1.0.200")
 
 
@@ -101,6 +98,7 @@ def test_chassis_of_gateways_come_and_go() -> None:
     with gateway_lab() as lab:
         hv1, _, hv3 = lab.chassis
         site = external_site(lab)
+        gateway_ip = site.gateway_ip()
         alice, bob = lab.create_vm(site.internal, hv3), lab.create_vm(site.internal, hv3)
         own = lab.api.create(
             "floatingip", floating_network_id=site.external["id"], port_id=bob.port["id"]
@@ -112,7 +110,7 @@ def test_chassis_of_gateways_come_and_go() -> None:
         def is_on(name: str) -> bool:
             return {name} == site.senders(
                 lambda: alice.can_ping(OUTSIDE, timeout_s=60.0),
-                lambda it: str(it.source_ip) == site.gateway_ip and it.protocol == frames.ICMP,
+                lambda it: str(it.source_ip) == gateway_ip and it.protocol == frames.ICMP,
             )
 
         def gap_ms(act: Callable[[], object], then_on: str) -> float:

@@ -82,8 +82,10 @@ def two_on_a_guarded_network(lab: Lab, **values: Any) -> tuple[Vm, Vm]:
     hv1, hv2 = lab.chassis
     red = lab.create_network("10.0.0.0/24", port_security_enabled=True)
     # Security groups are another matter: here nothing but the addresses is looked at.
+    group = lab.api.create("security_group")["id"]
+    lab.api.create("security_group_rule", security_group_id=group, direction="ingress")
     alice = lab.create_vm(red, hv1, **values)
-    bob = lab.create_vm(red, hv2)
+    bob = lab.create_vm(red, hv2, security_groups=[group])
     return alice, bob
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.ovsdb import northd
 from daemon.test_peer_site import ANSWERS, DATA, GROUPS, KINDS, NETWORKS, PORTS
-from system.lab import ChassisSpec, Lab, Vm, delivered, frames, reached
+from system.lab import Chassis, ChassisSpec, Lab, Vm, delivered, frames, reached
 
 pytestmark = pytest.mark.system
 
@@ -36,10 +36,14 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def start(lab: Lab, name: str, number: int) -> Vm:
-    """Start a machine with a port of the site, from what its administrator knows."""
-    port = next(it for it in ANSWERS["ports"] if it["name"] == name)
-    vm = lab.make_vm(port, lab.chassis[number])
+def port_named(name: str) -> dict[str, Any]:
+    """Return a port of the site as its administrator knows it."""
+    return next(port for port in ANSWERS["ports"] if port["name"] == name)
+
+
+def start(name: str, chassis: Chassis, lab: Lab) -> Vm:
+    """Start a machine with a port of the site, without a question to the proxy."""
+    vm = lab.make_vm(port_named(name), chassis)
     network = vm.ip.rpartition(".")[0]
     vm.add_address(f"{vm.ip}/24")
     vm.add_route("default", f"{network}.1")
@@ -48,6 +52,7 @@ def start(lab: Lab, name: str, number: int) -> Vm:
 
 
 def acls(lab: Lab) -> set[str]:
+    """Return all ACLs, each as a line."""
     command = ["ovsdb-client", "--format=csv", "dump", lab.nb.remote, "OVN_Northbound", "ACL"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
     return {*done.stdout.splitlines()}
@@ -55,8 +60,9 @@ def acls(lab: Lab) -> set[str]:
 
 def test_groups_filter_on(lab: Lab) -> None:
     """The site's groups filter as its rules say, untouched; new ports join them, and leave them."""
-    web, db, other = (start(lab, it, n) for n, it in enumerate(("websrv", "dbsrv", "default"), -2))
-    free = start(lab, "nosec", 1)
+    hv1, hv2 = lab.chassis
+    web, db = start("websrv", hv1, lab), start("dbsrv", hv2, lab)
+    other, free = start("default", hv1, lab), start("nosec", hv2, lab)
     before = acls(lab)
 
     def assert_as_it_was() -> None:
@@ -76,7 +82,7 @@ def test_groups_filter_on(lab: Lab) -> None:
     assert before == acls(lab)
 
     own_web, own_db = (
-        lab.create_vm({"id": NETWORKS["secured"]}, lab.chassis[0], security_groups=[GROUPS[name]])
+        lab.create_vm({"id": NETWORKS["secured"]}, hv1, security_groups=[GROUPS[name]])
         for name in ("web", "db")
     )
     assert_as_it_was()
@@ -125,8 +131,10 @@ def ssh_by_v6(sender: Vm, receiver: Vm) -> dict[str, bytes]:
 
 def test_routers_route_on(lab: Lab) -> None:
     """The site's routers route, with their gateway and static routes; SNAT comes when asked for."""
-    nic, big, free = (start(lab, it, n) for n, it in enumerate(("nic0", "big1", "nosec"), -1))
-    lease = start_bare(lab, "nic1").dhcp4()
+    hv1, hv2 = lab.chassis
+    nic, big = start("nic0", hv2, lab), start("big1", hv1, lab)
+    free = start("nosec", hv2, lab)
+    lease = lab.start_vm(port_named("nic1"), hv1, configure=False).dhcp4()
     assert lease is not None
     assert ("10.1.0.3/24", "10.1.0.1") == (str(lease.address), lease.router)
     # The site's router is not the gateway that this subnet names.
@@ -134,15 +142,15 @@ def test_routers_route_on(lab: Lab) -> None:
 
     assert nic.can_ping(big.ip)
     assert big.can_ping(nic.ip)
-    hop = new_machine(lab, "secured", "10.2.0.200", 1, port_security_enabled=False)
+    hop = new_machine(lab, hv2, "secured", "10.2.0.200", port_security_enabled=False)
     hop.add_address(f"{BEHIND}/32", "lo")
     assert free.can_ping(BEHIND)
     # On the gateway's chassis, as NAT is to come: before OVN 24.09 it takes that where the
     # external network is no physical one.
-    world = new_machine(lab, "outside", "203.0.113.1", 0)
+    world = new_machine(lab, hv1, "outside", "203.0.113.1")
     world.add_address(f"{WORLD}/32", "lo")
     world.add_route("10.1.0.0/24", "203.0.113.9")
-    own = lab.create_vm({"id": NETWORKS["plain"]}, lab.chassis[1])
+    own = lab.create_vm({"id": NETWORKS["plain"]}, hv2)
 
     def seen_from(machine: Vm) -> str:
         with world.serve_tcp(80) as service:
@@ -165,14 +173,7 @@ def test_routers_route_on(lab: Lab) -> None:
     assert world.can_ping(floating)
 
 
-def start_bare(lab: Lab, name: str) -> Vm:
-    """Start a machine with a port of the site, which has no address yet."""
-    port = next(it for it in ANSWERS["ports"] if it["name"] == name)
-    return lab.start_vm(port, lab.chassis[0], configure=False)
-
-
-def new_machine(lab: Lab, network: str, ip: str, number: int, **values: Any) -> Vm:
+def new_machine(lab: Lab, chassis: Chassis, network: str, ip: str, **values: Any) -> Vm:
     """Start a machine with a new port that has a certain address."""
     fixed_ips = [{"ip_address": ip}]
-    place = lab.chassis[number]
-    return lab.create_vm({"id": NETWORKS[network]}, place, fixed_ips=fixed_ips, **values)
+    return lab.create_vm({"id": NETWORKS[network]}, chassis, fixed_ips=fixed_ips, **values)

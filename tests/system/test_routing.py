@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,12 +13,15 @@ import pytest
 from daemon.routing import attach, detach, mac_at
 from system.lab import Lab, Vm, frames
 from system.lab.frames import Frame
+from system.test_security_groups import a_group, in_groups, tcp_80
 
 pytestmark = pytest.mark.system
 
-TIME_EXCEEDED = (b"\x0b", b"\x03")
-# The message of each IP version that says a packet is too big, and where it tells the MTU.
-TOO_BIG = {4: (b"\x03\x04", 6), 6: (b"\x02\x00", 4)}
+# The router's addresses on both networks, and what it says of packets, for each IP version.
+GATEWAYS = [("10.1.0.1", "10.2.0.1"), ("fd00:1::", "fd00:2::")]
+TIME_EXCEEDED = [b"\x0b\x00", b"\x03\x00"]
+# ... with the place and the format of the MTU behind it.
+TOO_BIG = [(b"\x03\x04", 6, "!H"), (b"\x02\x00", 4, "!I")]
 
 
 class Routed(NamedTuple):
@@ -34,11 +38,10 @@ class Routed(NamedTuple):
         return [(self.alice.ip, self.bob.ip), (self.alice.ip6, self.bob.ip6)]
 
 
-def routed(lab: Lab, *red_mtu: int, **values: Any) -> Routed:
+def routed(lab: Lab, red_mtu: int = 1442, **values: Any) -> Routed:
     """Make two networks with a router, and a machine of each on a chassis of its own."""
     hv1, hv2 = lab.chassis
-    mtu = {"mtu": red_mtu[0]} if red_mtu else {}
-    red = lab.create_network("10.1.0.0/24", "fd00:1::/64", **mtu, **values)
+    red = lab.create_network("10.1.0.0/24", "fd00:1::/64", mtu=red_mtu, **values)
     blue = lab.create_network("10.2.0.0/24", "fd00:2::/64", **values)
     router = lab.api.create("router")["id"]
     for subnet_id in (*red["subnets"], *blue["subnets"]):
@@ -46,7 +49,10 @@ def routed(lab: Lab, *red_mtu: int, **values: Any) -> Routed:
     return Routed(router, red, blue, lab.create_vm(red, hv1), lab.create_vm(blue, hv2))
 
 
-GATEWAYS = [("10.1.0.1", "10.2.0.1"), ("fd00:1::", "fd00:2::")]
+def is_icmp(start: bytes) -> Callable[[Frame], bool]:
+    """Return what knows ICMP messages by type and code."""
+    protocols = (frames.ICMP, frames.ICMPV6)
+    return lambda frame: frame.protocol in protocols and frame.payload.startswith(start)
 
 
 def test_two_networks(lab: Lab) -> None:
@@ -82,21 +88,15 @@ def test_two_networks(lab: Lab) -> None:
 def test_a_packet_that_has_come_too_far(lab: Lab) -> None:
     """A packet whose hops are used up is answered by the router, as traceroute expects."""
     site = routed(lab)
-    for kind, (gateway, _), ends in zip(TIME_EXCEEDED, GATEWAYS, site.ends()):
+    for start, (gateway, _), ends in zip(TIME_EXCEEDED, GATEWAYS, site.ends()):
         echo = frames.icmp(*ends, 128 if ":" in gateway else 8, bytes(40), hops=1)
         frame = frames.ip_frame(site.alice.mac, mac_at(lab.api, gateway), echo)
         with site.alice.capture() as heard, site.bob.capture() as far:
             site.alice.send(frame)
-            answer = heard.wait_for(
-                lambda it: (
-                    it.payload[:1] == kind  # noqa: B023
-                    and it.protocol in (frames.ICMP, frames.ICMPV6)
-                )
-            )
-            echoes = far.frames(lambda it: it.payload == frames.parse(frame).payload)  # noqa: B023
-        assert answer is not None, gateway
-        assert gateway == str(answer.source_ip)
-        assert [] == echoes
+            answer = heard.wait_for(is_icmp(start))
+            assert answer is not None, gateway
+            assert gateway == str(answer.source_ip)
+            assert [] == far.frames(is_icmp(frames.parse(frame).payload))
 
 
 def test_a_router_that_is_switched_off(lab: Lab) -> None:
@@ -157,27 +157,17 @@ def test_static_routes(lab: Lab) -> None:
         assert alice.can_ping("fd00:9::1")
 
 
-def too_big(version: int) -> Any:
-    def is_wanted(frame: Frame) -> bool:
-        icmp = frames.ICMP if version == 4 else frames.ICMPV6
-        return frame.protocol == icmp and frame.payload[:2] == TOO_BIG[version][0]
-
-    return is_wanted
-
-
 def test_a_network_with_a_smaller_mtu(lab: Lab) -> None:
     """A packet that is too long for the next network is answered with that one's MTU."""
     site = routed(lab, 1300)
     alice, bob = site.alice, site.bob
-    for version, target in ((4, alice.ip), (6, alice.ip6)):
+    for (start, place, size), target in zip(TOO_BIG, (alice.ip, alice.ip6)):
         with bob.capture() as heard:
             assert 3 == bob.ping(target, packet_bytes=1300)
             assert 0 == bob.ping(target, 1, packet_bytes=1301, timeout_s=0.3)
-            answer = heard.wait_for(too_big(version))
+            answer = heard.wait_for(is_icmp(start))
         assert answer is not None
-        start = TOO_BIG[version][1]
-        size = "!I" if version == 6 else "!H"
-        assert (1300,) == struct.unpack_from(size, answer.payload, start)
+        assert (1300,) == struct.unpack_from(size, answer.payload, place)
     with alice.serve_tcp(80):
         for target in (alice.ip, alice.ip6):
             assert bob.exchange_tcp(target, 80, bytes(1_000_000), timeout_s=10.0)
@@ -188,20 +178,11 @@ def test_groups_of_another_network(lab: Lab) -> None:
     site = routed(lab, port_security_enabled=True)
     alice, bob = site.alice, site.bob
     near = lab.create_vm(site.blue, lab.chassis[0])
-    clients, web = (lab.api.create("security_group")["id"] for _ in range(2))
-    for ethertype in ("IPv4", "IPv6"):
-        lab.api.create(
-            "security_group_rule",
-            security_group_id=web,
-            direction="ingress",
-            ethertype=ethertype,
-            protocol="tcp",
-            port_range_min=80,
-            port_range_max=80,
-            remote_group_id=clients,
-        )
-    lab.api.update("port", alice.port["id"], security_groups=[clients])
-    lab.api.update("port", bob.port["id"], security_groups=[web])
+    clients = a_group(lab)
+    members = {"remote_group_id": clients["id"]}
+    web = a_group(lab, tcp_80("IPv4", **members), tcp_80("IPv6", **members))
+    lab.api.update("port", alice.port["id"], **in_groups(clients))
+    lab.api.update("port", bob.port["id"], **in_groups(web))
     lab.sync()
 
     with bob.serve_tcp(80), bob.serve_tcp(81):

@@ -130,10 +130,10 @@ def udp_frame(
     source: tuple[str, str],
     destination: tuple[str, str],
     payload: bytes,
-    ports: tuple[int, int] = (4000, 4000),
+    ports: tuple[int, int] = (40000, 40001),
     vlan: int | None = None,
 ) -> bytes:
-    """Return a UDP datagram from one (MAC, address) to another."""
+    """Return a frame with a UDP datagram; both ends are (MAC, IP address)."""
     (source_mac, source_ip), (destination_mac, destination_ip) = source, destination
     packet = udp(source_ip, destination_ip, ports, payload)
     return ip_frame(source_mac, destination_mac, packet, vlan)
