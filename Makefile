@@ -26,7 +26,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
-	install clean tools-run tools-check tools-ansible
+	install install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -65,7 +65,7 @@ check-versions: tools-check ## unit and daemon tests on each supported Python an
 bench: tools-run ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
-install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
+install: install-host ## copy the proxy and the VDSM plugin: DESTDIR, PREFIX, SYSCONFDIR
 	cd proxy && find ovirt_ovn_proxy -type f ! -path '*/__pycache__/*' ! -path '*/.*' \
 		-exec install -D -p -m 644 {} "$(DESTDIR)$(DATADIR)/{}" \;
 	install -d "$(DESTDIR)$(PREFIX)/bin"
@@ -76,6 +76,25 @@ install: ## copy the proxy: DESTDIR, PREFIX, SYSCONFDIR
 		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
 		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
 	done
+
+# vdsm-tool finds only what is beside VDSM's own modules.
+HOST_PYTHON ?= /usr/bin/python3
+PYTHON_SITELIB ?= $(shell $(HOST_PYTHON) -c 'import importlib.util as u, pathlib, sysconfig; \
+	vdsm = u.find_spec("vdsm"); \
+	print(pathlib.Path(vdsm.origin).parents[1] if vdsm else sysconfig.get_path("purelib"))')
+
+install-host: ## copy the VDSM plugin alone, beside VDSM: also PYTHON_SITELIB
+	cd vdsm_plugin && find ovirt_ovn_host -name '*.py' \
+		-exec install -D -p -m 644 {} "$(DESTDIR)$(PYTHON_SITELIB)/{}" \;
+	cd vdsm_plugin/tool && find . -name '*.py' \
+		-exec install -D -p -m 644 {} "$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool/{}" \;
+	cd vdsm_plugin/hooks && find . -type f \
+		-exec install -D -p -m 755 {} "$(DESTDIR)$(PREFIX)/libexec/vdsm/hooks/{}" \;
+	install -D -p -m 644 vdsm_plugin/systemd/50-ovirt-provider-ovn-driver.conf \
+		-t "$(DESTDIR)$(PREFIX)/lib/systemd/system/ovn-controller.service.d"
+	install -d "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn-driver/conf.d"
+	target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn-driver/ovn.conf"; \
+		[ -e "$$target" ] || install -p -m 644 vdsm_plugin/etc/ovn.conf "$$target"
 
 clean: ## remove what the targets above leave behind, except the data of make run
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

@@ -101,7 +101,9 @@ def _ask_southbound(remote: str, tls: ssl.SSLContext | None, timeout_s: float) -
             with connection:
                 names = _call(connection, "list_dbs", [], timeout_s)
     if not isinstance(names, list) or SOUTHBOUND not in names:
-        raise ValueError(f"has the databases {names!r:.80}, and not {SOUTHBOUND}")
+        # Those with an underscore are the server's own.
+        others = [str(name) for name in names or () if str(name)[:1] != "_"]
+        raise ValueError(f"it has {', '.join(others) or 'no database'}, and not {SOUTHBOUND}")
 
 
 def _call(connection: socket.socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
@@ -136,7 +138,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, socket.timeout):  # its name is TimeoutError from Python 3.10 on
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
+        return f"its certificate is not of our authority: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
     return getattr(error, "strerror", None) or str(error)

@@ -18,6 +18,10 @@ class ProgramError(HostError):
     """A program failed, is not there, or took too long; the message says which."""
 
 
+class ProgramTimeout(ProgramError):
+    """A program was not done in time."""
+
+
 def run(command: Sequence[str], timeout_s: float) -> str:
     """Run a program and return its output; ProgramError if it fails."""
     path = os.pathsep.join(filter(None, [os.environ.get("PATH"), _FOLDERS]))
@@ -32,7 +36,7 @@ def run(command: Sequence[str], timeout_s: float) -> str:
             env={**os.environ, "PATH": path, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
-        raise ProgramError(f"{' '.join(command)}: not done in {timeout_s:.1f} seconds") from None
+        raise ProgramTimeout(f"{' '.join(command)}: not done in {timeout_s:g} seconds") from None
     except OSError as error:
         raise ProgramError(f"{command[0]}: {error.strerror}") from error
     if done.returncode != 0:

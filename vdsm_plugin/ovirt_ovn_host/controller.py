@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The running ovn-controller: whether it has Southbound, and its orderly end.
+
+I/O, by ovn-appctl(8).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from . import programs
+
+_TIMEOUT_S = 3
+_PAUSE_S = 0.05
+
+
+def is_connected() -> bool:
+    """Say whether it runs and has a session with Southbound."""
+    try:
+        return _appctl("connection-status") == "connected"
+    except programs.ProgramError:
+        return False
+
+
+def wait_connected(timeout_s: float) -> bool:
+    """Wait until it has a session with Southbound; say whether it has one."""
+    end = time.monotonic() + timeout_s
+    while not is_connected():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_PAUSE_S)
+    return True
+
+
+def leave(timeout_s: float) -> bool:
+    """Have it take this chassis out of Southbound and end; say whether it has ended in time.
+
+    To be called while it is connected: else it would not end before Southbound is back.
+    Raises HostError if it cannot be asked.
+    """
+    try:
+        process = os.pidfd_open(_pid())
+    except (OSError, ValueError) as error:
+        raise programs.ProgramError(f"ovn-controller cannot be found: {error}") from error
+    try:
+        # Nothing else answers while it cleans up, so its end is told by the kernel.
+        _appctl("exit")
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+    finally:
+        os.close(process)
+
+
+def _pid() -> int:
+    # OVN_RUNDIR is OVN's own variable.
+    folder = os.environ.get("OVN_RUNDIR") or "/run/ovn"
+    with open(os.path.join(folder, "ovn-controller.pid"), encoding="ascii") as file:
+        return int(file.read())
+
+
+def _appctl(*words: str) -> str:
+    command = ["ovn-appctl", f"--timeout={_TIMEOUT_S}", "--target=ovn-controller", *words]
+    return programs.run(command, _TIMEOUT_S + 1).strip()
