@@ -26,7 +26,9 @@ pytestmark = pytest.mark.daemon
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 FILES = ("/key", "/cert", "/ca")
-WANTED = Wanted("hv1", ("ssl:[2001:db8::1]:6642",), "geneve", "2001:db8::5", 60000, 60, None, FILES)
+WANTED = Wanted(
+    "hv1", ("ssl:[2001:db8::1]:6642",), "geneve", "2001:db8::5", 60000, 60, 8000, None, FILES
+)
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_host_comes_and_goes(server: OvsdbServer) -> None:
     before = database.read()
 
     made = database.change(join)
-    assert 11 == len(made.changes)
+    assert 12 == len(made.changes)
     assert [] == list(join(database.read()).changes)
     assert '"2001:db8::5"' == vsctl(server, "get", "Open_vSwitch", ".", "external_ids:ovn-encap-ip")
     assert "Private key: /key" in vsctl(server, "get-ssl")

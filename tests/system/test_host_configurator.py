@@ -233,7 +233,10 @@ def test_a_host_of_the_peers_is_taken_over(host: HostMachine) -> None:
     done = host.tool("ovn-config", CENTRAL, ADDRESS, NAME)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if " -> " in line]
-    assert ["OVN: SSL: nothing"] == [line.partition(" ->")[0] for line in lines]
+    assert [
+        "OVN: external_ids:ovn-ofctrl-wait-before-clear: nothing",
+        "OVN: SSL: nothing",
+    ] == [line.partition(" ->")[0] for line in lines]
     host.wait_chassis(**{NAME: ADDRESS})
 
     host.do("rm", str(SETTINGS / "conf.d/10-engine.conf"))

@@ -17,7 +17,14 @@ from .live import Live
 
 # Taken away when a host leaves. Never the system-id: VDSM fails without one, and a chassis
 # that comes back must have the same name.
-_SETTINGS = (keys.REMOTE, keys.ENCAP_TYPE, keys.ENCAP_IP, keys.REMOTE_PROBE, keys.OPENFLOW_PROBE)
+_SETTINGS = (
+    keys.REMOTE,
+    keys.ENCAP_TYPE,
+    keys.ENCAP_IP,
+    keys.REMOTE_PROBE,
+    keys.OPENFLOW_PROBE,
+    keys.RESTART_WAIT,
+)
 # Where openvswitch-ipsec looks (ovs-vswitchd.conf.db(5)), in the order of TLS files.
 _IPSEC = ("private_key", "certificate", "ca_cert")
 # ovn-controller makes its bridge the same way.
@@ -41,6 +48,7 @@ class Wanted(NamedTuple):
     encap_ip: str
     remote_probe_interval_ms: int
     openflow_probe_interval_s: int
+    restart_wait_ms: int
     bridge: str | None = None
     tls_files: tuple[str, str, str] | None = None
 
@@ -73,6 +81,7 @@ def join(wanted: Wanted, live: Live) -> Plan:
         keys.ENCAP_IP: wanted.encap_ip,
         keys.REMOTE_PROBE: str(wanted.remote_probe_interval_ms),
         keys.OPENFLOW_PROBE: str(wanted.openflow_probe_interval_s),
+        keys.RESTART_WAIT: str(wanted.restart_wait_ms),
     }
     if bridge != live.bridge_name:
         settings[keys.BRIDGE] = bridge

@@ -94,6 +94,11 @@ class Config:
         "ovn", "openflow-probe-interval", 60, parse.integer(0, 3600),
         "seconds of silence after which the bridge is probed; 0 = never",
     )
+    restart_wait_ms: int = _option(
+        "ovn", "restart-wait", 8000, parse.integer(0, 60000),
+        "milliseconds that ovn-controller, when it starts, leaves all flows as they are, to have "
+        "new ones ready; 0 = none",
+    )
     private_key: str = _option(
         "tls", "private-key", f"{_PKI}/ovn-key.pem", parse.path, "PEM private key",
     )

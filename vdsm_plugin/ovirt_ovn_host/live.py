@@ -22,6 +22,7 @@ BRIDGE = "ovn-bridge"
 DATAPATH_TYPE = "ovn-bridge-datapath-type"
 REMOTE_PROBE = "ovn-remote-probe-interval"
 OPENFLOW_PROBE = "ovn-openflow-probe-interval"
+RESTART_WAIT = "ovn-ofctrl-wait-before-clear"
 
 # What a plan rests on is read and guarded as a whole.
 ROOT_COLUMNS = ("bridges", "external_ids", "other_config", "ssl")

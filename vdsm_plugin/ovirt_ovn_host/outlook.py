@@ -147,6 +147,7 @@ def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tu
         encap_ip=ends.ip,
         remote_probe_interval_ms=config.remote_probe_interval_ms,
         openflow_probe_interval_s=config.openflow_probe_interval_s,
+        restart_wait_ms=config.restart_wait_ms,
         bridge=config.bridge if "bridge" in config.files else None,
         tls_files=files,
     )

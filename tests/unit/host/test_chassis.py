@@ -22,6 +22,7 @@ WANTED = Wanted(
     encap_ip="192.0.2.5",
     remote_probe_interval_ms=60000,
     openflow_probe_interval_s=60,
+    restart_wait_ms=8000,
     tls_files=FILES,
 )
 # What others have in the row, and keep.
@@ -38,6 +39,7 @@ SETTINGS = {
     "ovn-encap-ip": "192.0.2.5",
     "ovn-remote-probe-interval": "60000",
     "ovn-openflow-probe-interval": "60",
+    "ovn-ofctrl-wait-before-clear": "8000",
 }
 IPSEC = {"private_key": "/key", "certificate": "/cert", "ca_cert": "/ca"}
 SSL = Ssl("u-ssl", FILES, False)
