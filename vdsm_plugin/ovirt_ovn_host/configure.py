@@ -8,6 +8,7 @@ run that was killed half-way is completed by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Sequence
 
@@ -30,7 +31,6 @@ from .outlook import Outlook, Paths
 Say = Callable[[str], None]
 
 _CENTRAL_TIMEOUT_S = 5.0
-_LEAVE_TIMEOUT_S = 10.0
 
 
 def look(paths: Paths) -> Outlook:
@@ -83,17 +83,21 @@ def apply(
             seen = outlook.look(config, paths)
         made = _change_database(seen)
     except HostError:
+        if is_renamed:
+            with contextlib.suppress(HostError):
+                services.do(services.Step("start", services.CONTROLLER))
         if undo:
             undo()
-        if is_renamed:
-            services.do(services.Step("start", services.CONTROLLER))
         raise
     for change in made:
         say(str(change))
-    for file in seen.files:
-        write(*file)
-        say(str(file))
-    failed = _apply_services(seen, say)
+    try:
+        for file in seen.files:
+            write(*file)
+            say(str(file))
+        failed = _apply_services(seen, say)
+    except HostError as error:
+        raise HostError(f"Open vSwitch's database is as it should be, but {error}") from error
     _verify(config, paths, failed)
     say(f"done: {seen.summary}")
 
@@ -152,7 +156,7 @@ def _give_up_name(seen: Outlook, say: Say) -> None:
     assert seen.live is not None
     old = seen.live.system_id
     if controller.is_connected():
-        if not controller.leave(_LEAVE_TIMEOUT_S):
+        if not controller.leave():
             raise HostError(
                 f"ovn-controller does not take chassis {old} out of Southbound: "
                 "systemctl status ovn-controller"

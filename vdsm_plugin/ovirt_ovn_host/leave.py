@@ -16,7 +16,6 @@ from .files import difference, write
 from .outlook import Paths
 
 _CONNECT_TIMEOUT_S = 5.0
-_LEAVE_TIMEOUT_S = 10.0
 
 
 def leave(paths: Paths, say: Say) -> None:
@@ -68,7 +67,7 @@ def _leave_southbound(name: str, say: Say) -> bool:
     if not services.is_active(services.CONTROLLER):
         # A stopped one has left its chassis behind.
         _try(services.Step("start", services.CONTROLLER), say)
-    is_out = controller.wait_connected(_CONNECT_TIMEOUT_S) and controller.leave(_LEAVE_TIMEOUT_S)
+    is_out = controller.wait_connected(_CONNECT_TIMEOUT_S) and controller.leave()
     for verb in ("stop", "disable"):
         _try(services.Step(verb, services.CONTROLLER), say)
     if is_out:

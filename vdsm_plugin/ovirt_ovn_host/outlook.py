@@ -70,7 +70,7 @@ class Outlook(NamedTuple):
     def summary(self) -> str:
         """What this host is to be, in a few words."""
         if self.wanted is None:
-            return "this host is not to be in OVN: central is not set"
+            return f"no settings in {config_files.FOLDER} want this host in OVN"
         return (
             f"chassis {self.wanted.system_id}, tunnels at {self.wanted.encap_ip}, "
             f"Southbound {','.join(self.wanted.remotes)}"

@@ -34,7 +34,7 @@ def isconfigured() -> int:
         _say(f"cannot be checked: {_words(error)}", sys.stderr)
     else:
         if not seen.changes:
-            if seen.wanted and _verb() == "configure":
+            if _verb() == "configure" and (seen.wanted or "ovn" in _modules()):
                 _say(f"nothing to change: {seen.summary}")
             return _YES
         _say(f"to be changed: {'; '.join(seen.changes)}")
