@@ -16,9 +16,13 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 DATADIR := $(PREFIX)/share/ovirt-provider-ovn
+# The host's part; its hooks are started by this interpreter.
+HOST_DATADIR := $(PREFIX)/share/ovirt-provider-ovn-driver
+HOST_PYTHON ?= /usr/bin/python3
 
 BENCH_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
+PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
 
 export PYTHON
@@ -26,7 +30,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
-	install install-host clean tools-run tools-check tools-ansible
+	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -54,7 +58,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon
+	$(PY) -m pytest tests/daemon tests/clients
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
@@ -62,10 +66,12 @@ test-system: tools-check ## tests on packets between chassis in network namespac
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
 
-bench: tools-run ## measure: BENCH_ARGS
+bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
-install: install-host ## copy the proxy and the VDSM plugin: DESTDIR, PREFIX, SYSCONFDIR
+install: install-proxy install-host ## copy proxy and hooks: DESTDIR, PREFIX, SYSCONFDIR, HOST_PYTHON
+
+install-proxy:
 	cd proxy && find ovirt_ovn_proxy -type f ! -path '*/__pycache__/*' ! -path '*/.*' \
 		-exec install -D -p -m 644 {} "$(DESTDIR)$(DATADIR)/{}" \;
 	install -d "$(DESTDIR)$(PREFIX)/bin"
@@ -77,24 +83,52 @@ install: install-host ## copy the proxy and the VDSM plugin: DESTDIR, PREFIX, SY
 		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
 	done
 
+install-host:
+	cd vdsm_plugin && find hook.py ovirt_ovn_host -name '*.py' ! -path '*/.*' \
+		-exec install -D -p -m 644 {} "$(DESTDIR)$(HOST_DATADIR)/{}" \;
+	umask 022 && "$(HOST_PYTHON)" -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
+	for hook in vdsm_plugin/hooks/*/50_ovn; do \
+		target="$(DESTDIR)$(PREFIX)/libexec/vdsm/$${hook#vdsm_plugin/}"; \
+		install -d "$${target%/*}" && sed -e 's|@PYTHON@|$(HOST_PYTHON)|' \
+			-e 's|@DATADIR@|$(HOST_DATADIR)|' "$$hook" >"$$target" && \
+		chmod 755 "$$target" || exit 1; \
+	done
+	install -D -p -m 440 vdsm_plugin/sudoers \
+		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
+
 # vdsm-tool finds only what is beside VDSM's own modules.
-HOST_PYTHON ?= /usr/bin/python3
 PYTHON_SITELIB ?= $(shell $(HOST_PYTHON) -c 'import importlib.util as u, pathlib, sysconfig; \
 	vdsm = u.find_spec("vdsm"); \
 	print(pathlib.Path(vdsm.origin).parents[1] if vdsm else sysconfig.get_path("purelib"))')
-
-install-host: ## copy the VDSM plugin alone, beside VDSM: also PYTHON_SITELIB
-	cd vdsm_plugin && find ovirt_ovn_host -name '*.py' \
-		-exec install -D -p -m 644 {} "$(DESTDIR)$(PYTHON_SITELIB)/{}" \;
-	cd vdsm_plugin/tool && find . -name '*.py' \
-		-exec install -D -p -m 644 {} "$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool/{}" \;
-	cd vdsm_plugin/hooks && find . -type f \
-		-exec install -D -p -m 755 {} "$(DESTDIR)$(PREFIX)/libexec/vdsm/hooks/{}" \;
+HOST_SETTINGS := $(SYSCONFDIR)/ovirt-provider-ovn-driver
+install-host: install-tool
+.PHONY: install-tool
+install-tool:
+	for file in ovn_config.py configurators/ovn.py; do \
+		target="$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool/$$file"; \
+		install -d "$${target%/*}" && \
+		sed 's|@DATADIR@|$(HOST_DATADIR)|' "vdsm_plugin/tool/$$file" >"$$target" && \
+		chmod 644 "$$target" || exit 1; \
+	done
 	install -D -p -m 644 vdsm_plugin/systemd/50-ovirt-provider-ovn-driver.conf \
 		-t "$(DESTDIR)$(PREFIX)/lib/systemd/system/ovn-controller.service.d"
-	install -d "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn-driver/conf.d"
-	target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn-driver/ovn.conf"; \
-		[ -e "$$target" ] || install -p -m 644 vdsm_plugin/etc/ovn.conf "$$target"
+	install -d "$(DESTDIR)$(HOST_SETTINGS)/conf.d"
+	[ -e "$(DESTDIR)$(HOST_SETTINGS)/ovn.conf" ] || \
+		install -p -m 644 vdsm_plugin/etc/ovn.conf "$(DESTDIR)$(HOST_SETTINGS)/ovn.conf"
+
+# The plugin in the group of an engine's host deployment, and the same as a group of its own.
+OTOPI_PLUGIN := ovirt-host-deploy/plugins/ovirt-host-deploy/ovn
+install: install-otopi
+.PHONY: install-otopi
+install-otopi:
+	for file in otopi/plugins/ovirt-host-deploy/ovn/*.py; do \
+		install -D -p -m 644 "$$file" \
+			"$(DESTDIR)$(PREFIX)/share/$(OTOPI_PLUGIN)/$${file##*/}" || exit 1; \
+	done
+	install -d "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn"
+	ln -sfn ../../../$(OTOPI_PLUGIN) "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn/ovn"
+	install -D -p -m 644 otopi/ansible/ovirt-host-deploy-post-tasks.yml \
+		"$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn/ovirt-host-deploy-post-tasks.yml"
 
 clean: ## remove what the targets above leave behind, except the data of make run
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

@@ -79,6 +79,7 @@ class NetworkingApi:
             "create": self._create,
             "update": self._update,
             "delete": self._change,
+            "act": self._update,
             "list_tags": self._list_tags,
             "check_tag": self._check_tag,
             "replace_tags": self._update,

@@ -198,6 +198,21 @@ class Config:
         "NETWORK", "port-security-enabled-default", False, parse.boolean,
         "port security of networks that do not say",
     )
+    gateway_chassis: tuple[str, ...] = _option(
+        "NETWORK", "gateway-chassis", (), parse.names,
+        "chassis (system-id) that external gateways of routers are on, the first one while it "
+        "lives; empty = those of the group below as it is",
+    )
+    gateway_chassis_group: str = _option(
+        "NETWORK", "gateway-chassis-group", "ovirt-gateways", parse.name,
+        "name of the HA_Chassis_Group in Northbound that external gateways are on; without "
+        "such a group they route without NAT",
+    )
+    distributed_floating_ips: bool = _option(
+        "NETWORK", "distributed-floating-ips", True, parse.boolean,
+        "whether the host of a VM itself does the NAT of its floating IPs, where the external "
+        "network is a physical one, which then has to be on every host; else the gateway's",
+    )
     validation_max_allowed_mtu_bytes: int = _option(
         "VALIDATION", "validation-max-allowed-mtu", 0, parse.integer(0, 0x7FFFFFFF),
         "largest MTU in bytes that a network may have; 0 = no limit",

@@ -60,6 +60,14 @@ def url(value: str) -> str:
     return value
 
 
+def names(value: str) -> tuple[str, ...]:
+    """Accept words separated by commas, each once, or nothing."""
+    found = tuple(item.strip() for item in text(value).split(",") if item.strip())
+    if len(set(found)) < len(found) or any(" " in item for item in found):
+        raise ValueError("names separated by commas, each once")
+    return found
+
+
 def boolean(value: str) -> bool:
     """Accept the words of ConfigParser, in any case."""
     states = configparser.RawConfigParser.BOOLEAN_STATES

@@ -21,6 +21,7 @@ from .nb.view import View
 from .resources import PORTS, JsonObject, Resource
 from .wire.port import encode_port
 from .wire.query import Query
+from .wire.security_group import groups_of_port
 from .wire.subnet import ranges_of
 
 # Rows encoded in one go: about 10 ms with the lock held.
@@ -90,8 +91,9 @@ def _render_switch(view: View, switch: Switch, config: Config, budget: int) -> i
     if missing:
         ranges = ranges_of(view.subnets_of(switch.uuid))
         for port in missing[:budget]:
+            groups = groups_of_port(port, view)
             element = encode_port(
-                port, switch.uuid, view.addressing(port), ranges, config, in_list=True
+                port, switch.uuid, view.addressing(port), ranges, groups, config, in_list=True
             )
             port.rendered = json.dumps(element).encode()
     if len(missing) <= budget:

@@ -35,7 +35,10 @@ _FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
 
 
 class Route(NamedTuple):
-    """An action, and what the path names: the resource (None: none) and ids after it."""
+    """An action, and what the path names: the resource (None: none) and ids after it.
+
+    "act" is an action of the resource's own, whose name comes after the id.
+    """
 
     action: str
     resource: Resource | None
@@ -67,6 +70,8 @@ def match(method: str, path: str) -> Route:
         below = segments[1:]
         if below and below[0] in RESOURCES:
             resource = RESOURCES[below[0]]
+            if len(below) == 3 and below[2] in resource.actions:
+                return Route(_verb({"PUT": "act"}, method), resource, tuple(below[1:]))
             verbs = _of_resource(below[1:])
             if verbs is not None:
                 return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))

@@ -15,7 +15,7 @@ from .errors import BadRequest, NotFound
 from .nb.view import View
 from .plan.draft import Context, Draft, Plan
 from .plan.tags import replace_tags
-from .resources import Resource
+from .resources import Action, Resource
 from .routes import Route
 from .wire import readers
 from .wire.attributes import Values, read_json
@@ -39,7 +39,12 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
         values, is_bulk = resource.table.read_post(body)
         fill = _create(resource, values, is_bulk)
     elif route.action == "update":
-        fill = _update(resource, route.ids[0], resource.table.read_put(body))
+        values = (resource.table.read_put(body),)
+        fill = _update(resource, route.ids[0], values[0])
+    elif route.action == "act":
+        action = resource.actions[route.ids[1]]
+        values = (action.read(body),)
+        fill = _act(resource, route.ids[0], action, values[0])
     elif body and route.action != "replace_tags":
         raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
     elif route.action == "delete":
@@ -88,6 +93,13 @@ def _update(resource: Resource, object_id: str, values: Values) -> Filler:
     def fill(draft: Draft) -> Any:
         row = find(draft.view, resource, object_id)
         return {resource.table.name: resource.update(draft, row, values)}
+
+    return fill
+
+
+def _act(resource: Resource, object_id: str, action: Action, values: Values) -> Filler:
+    def fill(draft: Draft) -> Any:
+        return action.plan(draft, find(draft.view, resource, object_id), values)
 
     return fill
 

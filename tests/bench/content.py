@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from bench.raw import CheckError, Ovsdb, exchange, request
 from ovirt_ovn_proxy.nb import keys, ops
-from ovirt_ovn_proxy.nb.schema import PORT, SWITCH
+from ovirt_ovn_proxy.nb.schema import PORT, PORT_GROUP, SWITCH
 
 _BATCH = 1000
 HOSTS = ("host-a.example.com", "host-b.example.com")
@@ -44,10 +44,14 @@ class Port(NamedTuple):
 
 
 class Content:
-    """What is in the database: `networks`, and the `ports` that stay."""
+    """What is in the database: `networks`, and the `ports` that stay.
 
-    def __init__(self, networks: Sequence[Network], pattern: Row) -> None:
+    `groups` are the port groups that every port is in.
+    """
+
+    def __init__(self, networks: Sequence[Network], groups: Sequence[str], pattern: Row) -> None:
         self.networks = networks
+        self.groups = groups
         self.ports: list[Port] = []
         self._pattern = pattern
         self._numbers = itertools.count(1)
@@ -88,7 +92,9 @@ class Content:
                 {"op": "insert", "table": PORT, "uuid": port_id, "row": row}
                 for port_id, row in rows
             ]
-            ovsdb.transact([*inserts, *_mutations(ops.add_to_set, batch)])
+            members = [port.id for port in batch]
+            joins = [ops.add_to_set(PORT_GROUP, uuid, "ports", members) for uuid in self.groups]
+            ovsdb.transact([*inserts, *_mutations(ops.add_to_set, batch), *joins])
             self.ports += batch
 
     def remove(self, ovsdb: Ovsdb, ports: Sequence[Port]) -> None:
@@ -123,7 +129,20 @@ def make_content(proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subne
         last = int(span.broadcast_address) - 1
         addresses = map(ipaddress.ip_address, itertools.count(last, -1))
         networks.append(Network(network_id, subnet_id, addresses))
-    return Content(networks, _pattern(proxy_port, ovsdb, networks[-1]))
+    pattern = _pattern(proxy_port, ovsdb, networks[-1])
+    return Content(networks, _groups(ovsdb), pattern)
+
+
+def _groups(ovsdb: Ovsdb) -> list[str]:
+    """Return the groups of a port that names none, in the order in which the proxy joins them."""
+    found = []
+    for name in (keys.DROP_GROUP, keys.DEFAULT_GROUP):
+        where = [["name", "==", name]]
+        columns = ["_uuid"]
+        select = {"op": "select", "table": PORT_GROUP, "where": where, "columns": columns}
+        (answer,) = ovsdb.transact([select])
+        found.append(answer["rows"][0]["_uuid"][1])
+    return found
 
 
 def _pattern(proxy_port: int, ovsdb: Ovsdb, network: Network) -> Row:

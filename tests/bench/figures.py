@@ -31,6 +31,7 @@ class Bar:
 LIST_UNCHANGED = Bar(3, is_ratio=True, ports=10_000)
 LIST_CHANGED = Bar(6, is_ratio=True, ports=10_000)
 PLUG_CPU_MS = Bar(12, ports=10_000)
+TLS_PLUG_CPU_MS = Bar(16, ports=10_000)
 CHANGE_MS = Bar(2)
 CROWD_S = Bar(2, ports=10_000)
 SYNC = Bar(1.5, is_ratio=True)
@@ -38,6 +39,10 @@ SYNC = Bar(1.5, is_ratio=True)
 GROWTH = Bar(1.5, is_ratio=True)
 BASE_MEMORY = Bar(40)  # MB
 _KB_PER_PORT = 5
+# Multiples of what it takes to start a Python that does nothing.
+HOOK_NOT_OURS = Bar(0.15, is_ratio=True)
+HOOK_REWRITE = Bar(3.7, is_ratio=True)
+HOOK_READ = Bar(2.6, is_ratio=True)
 
 
 def memory_bar(ports: int) -> Bar:

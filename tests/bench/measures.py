@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from bench.figures import (
     LIST_UNCHANGED,
     PLUG_CPU_MS,
     SYNC,
+    TLS_PLUG_CPU_MS,
     Bar,
     Report,
     median,
@@ -34,7 +36,8 @@ from bench.figures import (
 )
 from bench.raw import CheckError, Ovsdb
 from bench.targets import Floor, Proxy, Target, run_child
-from ovirt_ovn_proxy.nb.schema import PORT
+from ovirt_ovn_proxy.nb.schema import DATABASE, PORT
+from ovirt_ovn_proxy.nb.session import choose_columns
 
 T = TypeVar("T")
 
@@ -44,8 +47,9 @@ CROWD = 50
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done: rounds, and requests in each; plugs at each concurrency."""
+    """How much is done: loads, rounds, requests in each; plugs at each concurrency."""
 
+    loads: int
     rounds: int
     changes: int
     lists: int
@@ -132,11 +136,16 @@ class Dump(NamedTuple):
     size: int
 
 
-def measure_sync(report: Report, path: Path, ports: int, rounds: int) -> Dump:
+def measure_sync(report: Report, path: Path, ports: int, loads: int) -> Dump:
     """Load the replica, against a raw read; return what the latter was."""
+    with closing(Ovsdb(path)) as ovsdb:
+        columns = choose_columns(ovsdb.call("get_schema", [DATABASE]))
+    tables = {table: [{"columns": names}] for table, names in columns.items()}
+    params = [DATABASE, "all", tables, "00000000-0000-0000-0000-000000000000"]
+    monitor = json.dumps({"method": "monitor_cond_since", "params": params, "id": "dump"})
     raw, ours = [], []
-    for _ in range(rounds):
-        raw.append(run_child("raw-monitor", str(path)))
+    for _ in range(loads):
+        raw.append(run_child("raw-monitor", str(path), monitor))
         ours.append(run_child("replica", str(path)))
     if {one["ports"] for one in raw + ours} != {ports}:
         raise CheckError(f"not all of {ports} ports were read")
@@ -231,6 +240,27 @@ def measure_plugs(bench: Bench) -> None:
             bench.add(f"{label}: CPU", cpu, floor_cpu, bar)
             wall, floor_wall = ([turn.wall_s / count for turn in side] for side in (ours, floor))
             bench.add(f"{label}: wall", wall, floor_wall)
+
+
+def measure_tls(bench: Bench, proxy: Proxy) -> None:
+    """Plug vNICs one after the other by `proxy`, which speaks TLS; the floor does not."""
+    turns: list[list[Turn]] = []
+    count = bench.effort.plugs
+    for _ in range(bench.effort.rounds):
+        turns.append([])
+        for target in (proxy, bench.floor):
+            plugs = [
+                partial(_list_and_create, bench, target, port) for port in bench.new_ports(count)
+            ]
+            turn, ports = take_turn(target, plugs)
+            turns[-1].append(turn)
+            bench.check_ports(ports)
+            bench.content.remove(bench.ovsdb, ports)
+    ours, floor = zip(*turns)
+    cpu, floor_cpu = ([turn.cpu_s / count for turn in side] for side in (ours, floor))
+    bench.add("plug by HTTPS, list + POST: CPU", cpu, floor_cpu, TLS_PLUG_CPU_MS)
+    wall, floor_wall = ([turn.wall_s / count for turn in side] for side in (ours, floor))
+    bench.add("plug by HTTPS, list + POST: wall", wall, floor_wall)
 
 
 def _list_and_create(bench: Bench, target: Target, port: Port) -> Port:

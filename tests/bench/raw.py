@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,14 +84,24 @@ def request(method: str, path: str, body: Any = None, port: int = 80) -> bytes:
     return "\r\n".join([*head, "\r\n"]).encode() + content
 
 
-def exchange(port: int, message: bytes, *, needle: bytes = b"", keep: bool = False) -> Answer:
+def exchange(
+    port: int,
+    message: bytes,
+    *,
+    needle: bytes = b"",
+    keep: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """Send a request over a new connection; raise CheckError unless the answer is whole.
 
-    `needle` has to be in the body.
+    `needle` has to be in the body; with `tls` there is a handshake first, a full one.
     """
-    with socket.socket(socket.AF_INET) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(socket.AF_INET))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect(("127.0.0.1", port))
+        if tls is not None:
+            sock = stack.enter_context(tls.wrap_socket(sock, server_hostname="127.0.0.1"))
         sock.sendall(message)
         received = b""
         while b"\r\n\r\n" not in received:

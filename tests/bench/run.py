@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Measure the proxy: `make bench`, or `python tests/bench/run.py` with --help.
+"""Measure proxy and hooks: `make bench`, or `python tests/bench/run.py` with --help.
 
 Starts a Northbound server and the proxy for each size, both its own, on a unix socket
-and the loopback. Fails only when an answer is wrong, never because one was slow.
+and the loopback; and a hypervisor for the hooks, in namespaces. Fails only when an answer
+is wrong, never because one was slow.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from bench.content import Content, make_content
 from bench.figures import BASE_MEMORY, Report, memory_bar
+from bench.hooks import measure_hooks
 from bench.measures import (
     CHANGES,
     Bench,
@@ -26,6 +29,7 @@ from bench.measures import (
     measure_lists,
     measure_plugs,
     measure_sync,
+    measure_tls,
 )
 from bench.processes import describe_machine, interpreter_start_s, rss_bytes
 from bench.raw import CheckError, Ovsdb
@@ -40,12 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(describe_machine())
     report.begin()
     try:
-        for size in options.ports:
-            measure(report, size, options)
+        if options.only != "hooks":
+            for size in options.ports:
+                measure(report, size, options)
+            report.add_growth([f"{name}: p50" for name in CHANGES])
+        if options.only == "hooks" or (options.only is None and os.geteuid() == 0):
+            measure_hooks(report, options.quick)
     except CheckError as error:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1
-    report.add_growth([f"{name}: p50" for name in CHANGES])
     if options.json:
         report.write(options.json)
     return 0
@@ -58,7 +65,7 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         nb = stack.enter_context(_northbound(options.northd))
         ovsdb = stack.enter_context(closing(Ovsdb(nb.socket)))
         content, empty_bytes = _fill(nb, ovsdb, size, options)
-        dump = measure_sync(report, nb.socket, size, effort.rounds)
+        dump = measure_sync(report, nb.socket, size, effort.loads)
 
         started = time.perf_counter()
         proxy = stack.enter_context(running_proxy(nb, "proxy"))
@@ -80,6 +87,7 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         measure_changes(bench)
         measure_plugs(bench)
         measure_crowd(bench)
+        measure_tls(bench, stack.enter_context(running_proxy(nb, "tls", has_tls=True)))
 
 
 def _fill(
@@ -118,15 +126,16 @@ def _northbound(with_northd: bool) -> Iterator[OvsdbServer]:
 
 def _effort(size: int, options: argparse.Namespace) -> Effort:
     if options.quick:
-        return Effort(2, 20, 10, 10, options.concurrency)
+        return Effort(5, 2, 20, 10, 10, options.concurrency)
     if size <= 20_000:
-        return Effort(3, 60, 20, 50, options.concurrency)
-    return Effort(2, 40, 6, 10, options.concurrency)
+        return Effort(15, 3, 60, 20, 50, options.concurrency)
+    return Effort(3, 2, 40, 6, 10, options.concurrency)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Measure the proxy against floors and bars.")
+    parser = argparse.ArgumentParser(description="Measure against floors and bars.")
     add = parser.add_argument
+    add("--only", choices=["proxy", "hooks"], help="one of the two (the hooks need root)")
     add("--ports", type=_numbers, help="sizes, for example 1000,10000,100000")
     add("--switches", type=int, default=50, help="networks that the ports are spread over")
     add("--subnets", type=int, help="how many of the networks have a subnet (default: all)")

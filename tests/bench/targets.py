@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,11 +23,12 @@ from typing import Any, Protocol
 from bench.content import HOSTS, Content, Port, port_values
 from bench.processes import cpu_s
 from bench.raw import Answer, CheckError, Ovsdb, exchange, request
+from certificates import make_certificate
 from daemon.ovsdb import OvsdbServer, wait_until
 from daemon.proxy import SOURCES, ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
-from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, SWITCH
+from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, PORT_GROUP, SWITCH
 
 _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
 # What engine-setup asks for.
@@ -60,10 +62,17 @@ class Target(Protocol):
 
 
 class Proxy:
-    """The proxy's process, by HTTP, with a new connection for each request."""
+    """The proxy's process, by HTTP or HTTPS, with a new connection for each request."""
 
-    def __init__(self, pid: int, networking_port: int, identity_port: int) -> None:
+    def __init__(
+        self,
+        pid: int,
+        networking_port: int,
+        identity_port: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.pid = pid
+        self._tls = tls
         self.port = networking_port
         self._identity_port = identity_port
 
@@ -104,7 +113,8 @@ class Proxy:
     def plug(self, port: Port, listed_id: str) -> Port:
         """Do all that the engine does to start a VM with a new vNIC: four requests."""
         message = request("POST", "/v2.0/tokens", _TOKEN, self._identity_port)
-        if exchange(self._identity_port, message, needle=b'"token"').status != 200:
+        answer = exchange(self._identity_port, message, needle=b'"token"', tls=self._tls)
+        if answer.status != 200:
             raise CheckError("POST of a token failed")
         self.list_ports(listed_id)
         path = f"/v2.0/networks/{port.network.id}"
@@ -124,7 +134,7 @@ class Proxy:
         keep: bool = False,
     ) -> Answer:
         message = request(method, path, body, self.port)
-        answer = exchange(self.port, message, needle=needle, keep=keep)
+        answer = exchange(self.port, message, needle=needle, keep=keep, tls=self._tls)
         if answer.status != status:
             raise CheckError(f"{method} {path}: {answer.status}, not {status}")
         return answer
@@ -184,9 +194,14 @@ class Floor:
         row = self._content.row(port)
         return [
             ops.wait_key(NB_GLOBAL, self._nb_global, "external_ids", key, counter),
+            *(ops.wait_exists(PORT_GROUP, group) for group in self._content.groups),
             ops.wait_exists(SWITCH, network),
             ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, str(int(counter) + 1)),
             {"op": "insert", "table": PORT, "uuid": port.id, "row": row},
+            *(
+                ops.add_to_set(PORT_GROUP, group, "ports", [port.id])
+                for group in self._content.groups
+            ),
             ops.add_to_set(SWITCH, network, "ports", [port.id]),
             ops.comment(f"bench POST {port.id}"),
         ]
@@ -221,12 +236,25 @@ class Floor:
 
 
 @contextmanager
-def running_proxy(nb: OvsdbServer, name: str) -> Iterator[Proxy]:
-    """Run the proxy on a Northbound, set up as for an engine; ready when it is given."""
-    process = ProxyProcess(nb.folder, nb.remote, name, _SETTINGS)
+def running_proxy(nb: OvsdbServer, name: str, *, has_tls: bool = False) -> Iterator[Proxy]:
+    """Run the proxy on a Northbound, set up as for an engine; ready when it is given.
+
+    With `has_tls` its ports speak HTTPS, with an RSA key as engine-setup makes them.
+    """
+    settings, tls = _SETTINGS, None
+    if has_tls:
+        make_certificate(nb.folder, "ca", is_rsa=True)
+        make_certificate(nb.folder, "port", "ca", is_rsa=True)
+        pki = nb.folder
+        settings += (
+            f"[SSL]\nhttps-enabled=true\nssl-key-file={pki}/port.key\n"
+            f"ssl-cert-file={pki}/port.pem\nssl-cacert-file={pki}/ca.pem\n"
+        )
+        tls = ssl.create_default_context(cafile=str(pki / "ca.pem"))
+    process = ProxyProcess(nb.folder, nb.remote, name, settings)
     try:
         process.start()
-        proxy = Proxy(process.pid, process.networking_port, process.identity_port)
+        proxy = Proxy(process.pid, process.networking_port, process.identity_port, tls)
         wait_until(proxy.is_ready, _PATIENCE_S, f"{name} is ready")
         yield proxy
     finally:

@@ -20,25 +20,27 @@ import pytest
 from daemon.ovsdb import OvsdbServer, northd, short_folder
 from daemon.proxy import ProxyProcess, proxy_process
 
-pytestmark = [pytest.mark.daemon, pytest.mark.clients]
+pytestmark = pytest.mark.daemon
 
 SECRET = "hunter2"
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = ROOT / ".venvs" / "ansible" / "bin" / "ansible-playbook"
-SITE = Path(__file__).parent / "site.yml"
+HERE = Path(__file__).parent
+DOMAINS = {"user_domain_name": "Default", "project_domain_name": "Default"}
 
 
 class Playbook:
-    """The playbook of a site, and what Ansible says at the end of it."""
+    """A playbook for the service, and what Ansible says at the end of it."""
 
-    def __init__(self, process: ProxyProcess, home: Path, **auth: str) -> None:
+    def __init__(self, name: str, process: ProxyProcess, home: Path) -> None:
+        self._file = HERE / name
         cloud = {
             "auth": {
                 "auth_url": process.identity_url,
                 "username": "admin@internal",
                 "password": SECRET,
                 "project_name": "tenant",
-                **auth,
+                **DOMAINS,
             },
             "region_name": "RegionOne",
         }
@@ -63,7 +65,7 @@ class Playbook:
         """Run it; returns how many tasks were ok, changed, failed and so on."""
         assert PLAYBOOK.exists(), f"{PLAYBOOK} is missing: make tools-ansible"
         done = subprocess.run(
-            [str(PLAYBOOK), "-e", json.dumps(variables), str(SITE)],
+            [str(PLAYBOOK), "-e", json.dumps(variables), str(self._file)],
             capture_output=True,
             text=True,
             timeout=120,
@@ -79,14 +81,13 @@ class Playbook:
 
 def test_a_site(tmp_path: Path) -> None:
     """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
-    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
     present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1"}
     with (
         short_folder() as folder,
         northd(folder) as servers,
         proxy_process(folder, servers["nb"].remote, secret=SECRET) as process,
     ):
-        playbook = Playbook(process, tmp_path, **domains)
+        playbook = Playbook("site.yml", process, tmp_path)
 
         made = playbook.run(**present)
         ports = _ports(servers["nb"])
@@ -102,6 +103,34 @@ def test_a_site(tmp_path: Path) -> None:
         assert ports == still
         assert [] == _ports(servers["nb"])
         assert "POST /v3/auth/tokens 201" in process.log.read_text()
+
+
+def test_routing(tmp_path: Path) -> None:
+    """A playbook makes, keeps, changes and removes a group, a router and a floating IP."""
+    present = {"state": "present", "web_port": 80}
+    with (
+        short_folder() as folder,
+        northd(folder) as servers,
+        proxy_process(
+            folder,
+            servers["nb"].remote,
+            secret=SECRET,
+            extra="[NETWORK]\ngateway-chassis=hv1\n",
+        ) as process,
+    ):
+        playbook = Playbook("routing.yml", process, tmp_path)
+
+        made = playbook.run(**present)
+        ports = _ports(servers["nb"])
+        kept = playbook.run(**present)
+        removed = playbook.run(state="absent")
+        again = playbook.run(state="absent")
+
+        assert [10, 0] == [made["changed"], kept["changed"]]
+        # Loops count as one task each.
+        assert [5, 0] == [removed["changed"], again["changed"]]
+        assert ports
+        assert [] == _ports(servers["nb"])
 
 
 def _ports(nb: OvsdbServer) -> list[str]:

@@ -26,7 +26,6 @@ from daemon.proxy import ProxyProcess, http, proxy_process
 
 pytestmark = [
     pytest.mark.daemon,
-    pytest.mark.clients,
     # What the clients warn of is not ours to mend.
     pytest.mark.filterwarnings("ignore"),
 ]

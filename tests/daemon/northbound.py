@@ -39,6 +39,9 @@ class RawReplica:
     def loaded(self) -> None:
         self.complete = True
 
+    def settle(self) -> None:
+        assert self.complete
+
     def apply(self, updates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         if self.raise_next is not None:
             error, self.raise_next = self.raise_next, None

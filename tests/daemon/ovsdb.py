@@ -24,6 +24,7 @@ from pathlib import Path
 
 NB_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 SB_SCHEMA = Path("/usr/share/ovn/ovn-sb.ovsschema")
+VSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 
 @contextlib.contextmanager
@@ -163,6 +164,12 @@ class OvsdbServer(Daemon):
         ]
         super().__init__(folder, name, command, self.socket)
 
+    def start(self) -> None:
+        """Start the process and wait until it accepts sessions and commands."""
+        super().start()
+        # It listens for sessions first.
+        wait_until(lambda: self._up() and _accepts(self.control), what=f"{self.name} obeys")
+
     @property
     def remote(self) -> str:
         """Where to connect to, in OVSDB's notation."""
@@ -266,13 +273,14 @@ def northd(
                 folder, schema=SB_SCHEMA, name="sb", remotes=sb_remotes, options=sb_options
             )
         )
+        control = folder / "northd.ctl"
         command = [
             "ovn-northd",
             f"--ovnnb-db={nb.remote}",
             f"--ovnsb-db={sb.remote}",
-            f"--unixctl={folder / 'northd.ctl'}",
+            f"--unixctl={control}",
         ]
-        daemon = Daemon(folder, "northd", command, None)
+        daemon = Daemon(folder, "northd", command, control)
         stack.callback(daemon.stop)
         daemon.start()
         yield {"nb": nb, "sb": sb}

@@ -28,6 +28,11 @@ ENGINE = {"User-Agent": "Apache-HttpClient/4.5.14 (Java/11.0.20)"}
 SOURCES = Path(__file__).resolve().parents[2] / "proxy"
 
 
+def path_of(kind: str) -> str:
+    """Return the collection of a kind of objects in paths, which have dashes."""
+    return f"{kind}s".replace("_", "-")
+
+
 class Answer(NamedTuple):
     """What came back: status, JSON body (None: empty) and headers."""
 
@@ -90,19 +95,19 @@ class Api:
 
     def create(self, kind: str, headers: dict[str, str] | None = None, **values: Any) -> Any:
         """POST one object ("network", name="red"); returns it."""
-        answer = self("POST", f"{kind}s", {kind: values}, headers)
+        answer = self("POST", path_of(kind), {kind: values}, headers)
         assert answer.status == 201, answer
         return answer.json[kind]
 
     def update(self, kind: str, object_id: str, /, **values: Any) -> Any:
         """PUT one object; returns it."""
-        answer = self("PUT", f"{kind}s/{object_id}", {kind: values})
+        answer = self("PUT", f"{path_of(kind)}/{object_id}", {kind: values})
         assert answer.status == 200, answer
         return answer.json[kind]
 
     def delete(self, kind: str, object_id: str) -> None:
         """DELETE one object that can be deleted."""
-        answer = self("DELETE", f"{kind}s/{object_id}")
+        answer = self("DELETE", f"{path_of(kind)}/{object_id}")
         assert answer.status == 204, answer
 
 

@@ -92,11 +92,12 @@ def test_no_server() -> None:
         start = time.monotonic()
         with pytest.raises(NotReady, match="/nonexistent/socket: No such file"):
             connection.wait_ready(within(5))
-        assert 0.2 < time.monotonic() - start < 1.0
+        assert 0.2 < time.monotonic() - start < 2
         start = time.monotonic()
-        with pytest.raises(NotReady):
-            connection.wait_ready(within(5))
-        assert time.monotonic() - start < 0.1
+        for _ in range(100):
+            with pytest.raises(NotReady):
+                connection.wait_ready(within(5))
+        assert time.monotonic() - start < 2
 
 
 def test_deadline_of_the_wait() -> None:
@@ -105,7 +106,7 @@ def test_deadline_of_the_wait() -> None:
         start = time.monotonic()
         with pytest.raises(NotReady):
             connection.wait_ready(within(0.2))
-        assert 0.1 < time.monotonic() - start < 0.6
+        assert 0.1 < time.monotonic() - start < 2
 
 
 def test_stalled_server(server: OvsdbServer) -> None:
@@ -116,7 +117,7 @@ def test_stalled_server(server: OvsdbServer) -> None:
         start = time.monotonic()
         with pytest.raises(OutcomeUnknown):
             connection.transact([insert("b")], within(0.3))
-        assert 0.2 < time.monotonic() - start < 0.8
+        assert 0.2 < time.monotonic() - start < 2
         server.signal(signal.SIGCONT)
         connection.barrier(within(5))
 

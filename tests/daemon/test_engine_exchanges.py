@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from daemon.ovsdb import OvsdbServer, northd, short_folder, wait_until
-from daemon.proxy import ProxyProcess, proxy_process
+from daemon.proxy import ProxyProcess, path_of, proxy_process
 
 pytestmark = pytest.mark.daemon
 
@@ -35,10 +35,6 @@ FLOWS: Mapping[str, Sequence[str]] = RECORDED["engine_flows"]
 
 # Exchanges that need what the service does not offer: id -> what that is.
 OUT_OF_SCOPE = {
-    "port-create-groups": "security groups",
-    "port-update-groups-host": "security groups",
-    "cli-sg-fields": "security groups",
-    "ansible-sg-create": "security groups",
     "ansible-router-create": "routers",
     "ansible-router-if": "routers",
 }
@@ -302,8 +298,10 @@ class Engine:
         found = self.find_port()
         if found is None:
             self.replay("network-get")
+            known = dict(zip(("SG1", "SG2"), groups or ()))
             variant = "port-create" if groups is None else "port-create-no-groups"
-            return self.replay(variant, CHASSIS1=host).json["port"]
+            variant = "port-create-groups" if known else variant
+            return self.replay(variant, CHASSIS1=host, **known).json["port"]
         has_moved = found.get("binding:host_id") != host
         listed = set(found["security_groups"])
         is_regrouped = not listed if groups is None else listed != set(groups)
@@ -311,14 +309,17 @@ class Engine:
             is_regrouped = False
         if has_moved and is_regrouped:
             body = {"binding:host_id": host, "mac_address": MAC, "security_groups": groups}
-            path = f"/v2.0/ports/{found['id']}"
-            assert 200 == self.send("network", "PUT", path, {"port": body}, token=True).status
-            self.sent.append("port-update-groups-host")
+            self._regroup(found["id"], body)
         elif has_moved:
             self.replay("port-update-host", PORT=found["id"], CHASSIS2=host)
         elif is_regrouped:
-            self.replay("port-update-groups-null", PORT=found["id"])
+            self._regroup(found["id"], {"security_groups": groups})
         return found
+
+    def _regroup(self, port_id: str, body: Any) -> None:
+        path = f"/v2.0/ports/{port_id}"
+        assert 200 == self.send("network", "PUT", path, {"port": body}, token=True).status
+        self.sent.append("port-update-groups-host")
 
     def deallocate(self) -> None:
         """Do what follows the removal of a vNIC."""
@@ -356,21 +357,29 @@ def engine(process: ProxyProcess) -> Iterator[Engine]:
 
 
 def _clean(engine: Engine) -> None:
-    for kind in ("ports", "networks"):
-        for element in engine.send("network", "GET", f"/v2.0/{kind}", token=True).json[kind]:
-            path = f"/v2.0/{kind}/{element['id']}"
-            assert 204 == engine.send("network", "DELETE", path, token=True).status
+    for kind in ("ports", "networks", "security-groups"):
+        for element in _list(engine, kind):
+            if element["name"] != "Default":
+                path = f"/v2.0/{kind}/{element['id']}"
+                assert 204 == engine.send("network", "DELETE", path, token=True).status
 
 
-def prepare(engine: Engine, exchange: Mapping[str, Any]) -> None:
-    """Make the objects that a recorded request names, and no other."""
+def prepare(engine: Engine, exchange: Mapping[str, Any], is_secured: bool = False) -> None:
+    """Make the objects that a recorded request names, and no other.
+
+    `is_secured`: on a network with port security.
+    """
     text = json.dumps(exchange["request"])
     wanted = {name for name in ("NET", "SUBNET", "PORT") if f"{{{name}}}" in text}
     if wanted:
-        body: Any = {"network": {"name": "blue", "admin_state_up": True}}
-        engine.known["NET"] = _made(engine, "network", body)
+        values = {"name": "blue", "admin_state_up": True, "port_security_enabled": is_secured}
+        engine.known["NET"] = _made(engine, "network", {"network": values})
+    for name in ("SG1", "SG2"):
+        if f"{{{name}}}" in text:
+            group: Any = {"security_group": {"name": name}}
+            engine.known[name] = _made(engine, "security_group", group)
     if "SUBNET" in wanted:
-        body = {"name": "s", "network_id": engine.known["NET"], "ip_version": 4}
+        body: Any = {"name": "s", "network_id": engine.known["NET"], "ip_version": 4}
         engine.known["SUBNET"] = _made(
             engine, "subnet", {"subnet": {**body, "cidr": "10.9.0.0/24"}}
         )
@@ -381,7 +390,7 @@ def prepare(engine: Engine, exchange: Mapping[str, Any]) -> None:
 
 
 def _made(engine: Engine, kind: str, body: Any) -> str:
-    answer = engine.send("network", "POST", f"/v2.0/{kind}s", body, token=True)
+    answer = engine.send("network", "POST", f"/v2.0/{path_of(kind)}", body, token=True)
     assert 201 == answer.status, answer
     return str(answer.json[kind]["id"])
 
@@ -440,13 +449,17 @@ def test_what_is_out_of_scope_is_recorded() -> None:
     assert sorted(ids) == sorted([*_IN_SCOPE, *_OTHERS_IN_SCOPE, *OUT_OF_SCOPE])
 
 
+@pytest.mark.parametrize("is_secured", [False, True])
 @pytest.mark.parametrize(
     "exchange_id", [name for name in _IN_SCOPE if name != "network-create-noauth"]
 )
-def test_an_exchange_of_the_engine(exchange_id: str, engine: Engine) -> None:
-    """A request as the engine sends it gets an answer that the engine can use."""
+def test_an_exchange_of_the_engine(exchange_id: str, is_secured: bool, engine: Engine) -> None:
+    """A request as the engine sends it gets an answer that the engine can use.
+
+    With port security or without: the engine does not know which.
+    """
     exchange = BY_ID[exchange_id]
-    prepare(engine, exchange)
+    prepare(engine, exchange, is_secured)
 
     engine.replay(exchange_id)
 
@@ -469,7 +482,8 @@ def test_a_provider_without_authentication(
 
 
 def _list(engine: Engine, kind: str) -> list[Any]:
-    elements: list[Any] = engine.send("network", "GET", f"/v2.0/{kind}", token=True).json[kind]
+    answer = engine.send("network", "GET", f"/v2.0/{kind}", token=True)
+    elements: list[Any] = answer.json[kind.replace("-", "_")]
     return elements
 
 
@@ -482,15 +496,22 @@ def _subnets_went_with_the_network(engine: Engine) -> None:
     assert [] == _list(engine, "networks")
 
 
-def _null_groups_change_nothing_else(engine: Engine) -> None:
+def _null_is_the_default_group(engine: Engine) -> None:
     (port,) = _list(engine, "ports")
-    assert (VNIC, MAC, []) == (port["device_id"], port["mac_address"], port["security_groups"])
+    assert (VNIC, MAC) == (port["device_id"], port["mac_address"])
+    expected = _default_group(engine) if port["port_security_enabled"] else []
+    assert expected == port["security_groups"]
+
+
+def _default_group(engine: Engine) -> list[str]:
+    groups = _list(engine, "security-groups")
+    return [group["id"] for group in groups if group["name"] == "Default"]
 
 
 SEMANTICS: Mapping[str, Callable[[Engine], None]] = {
     "subnet-create-empty-gw": _empty_gateway_is_none,
     "network-delete": _subnets_went_with_the_network,
-    "port-update-groups-null": _null_groups_change_nothing_else,
+    "port-update-groups-null": _null_is_the_default_group,
 }
 
 
@@ -661,6 +682,31 @@ def test_a_profile_without_groups_sends_null_at_each_start(engine: Engine) -> No
     assert "port-update-groups-host" == engine.sent[-1]
     engine.replay("port-update-groups-null", PORT=port["id"])
     assert port["id"] == engine.allocate(CHASSIS["CHASSIS1"])["id"]
+
+
+def test_the_groups_of_a_profile(engine: Engine) -> None:
+    """A vNIC has the groups that its profile names, and what the profile changes to later."""
+    values = {"name": "red", "port_security_enabled": True}
+    engine.known["NET"] = _made(engine, "network", {"network": values})
+    one, two = (_made(engine, "security_group", {"security_group": {}}) for _ in range(2))
+    host = CHASSIS["CHASSIS1"]
+
+    def listed() -> list[str]:
+        (port,) = _list(engine, "ports")
+        found: list[str] = port["security_groups"]
+        return found
+
+    assert {one, two} == set(engine.allocate(host, [one, two])["security_groups"])
+    assert {one, two} == set(listed())
+    engine.allocate(host, [two])
+    assert [two] == listed()
+    engine.allocate(host, [])
+    assert [] == listed()
+    # Without the property, groups that a port has are left alone, and none is the default one.
+    engine.allocate(host)
+    assert _default_group(engine) == listed()
+    engine.allocate(host)
+    assert "port-update-host" == engine.sent[-1]
 
 
 def test_a_start_on_another_host_repairs_the_mac(engine: Engine) -> None:

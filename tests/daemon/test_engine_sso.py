@@ -415,3 +415,24 @@ def test_login_by_http(
     written = caplog.text + (response.text if status != 200 else "")
     for secret in (body["password"], SECRET, *sso.tokens):
         assert secret not in written
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "a;b=\xe9"]
+)
+def test_content_type_means_nothing(sso: EngineSso, config: Config, kind: str) -> None:
+    """A body is JSON, whatever its header calls it; what is no JSON is no log-in under any name."""
+    application = Application(
+        IdentityApi(config, AuthorizationByUserName(config)), ApiError.identity_body
+    )
+    credentials = {"username": ADMIN, "password": PASSWORD}
+    good = json.dumps({"auth": {"passwordCredentials": credentials}}).encode()
+    for body, status in ((good, 200), (b"username=admin%40internal&password=x", 400)):
+        request = Request.blank("/v2.0/tokens", method="POST")
+        request.environ["CONTENT_TYPE"] = kind
+        request.body = body
+
+        response = request.get_response(application)
+
+        assert (status, "application/json") == (response.status_int, response.content_type)
+    assert {"token": 1} == dict(sso.calls)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import threading
@@ -15,12 +16,21 @@ from typing import Any, NamedTuple
 import pytest
 
 from daemon.ovsdb import OvsdbServer
-from daemon.proxy import Answer, Api, running_api
+from daemon.proxy import Answer, Api, path_of, running_api
+from daemon.routing import assert_consistent, external_network
 from daemon.wire_tap import Fault, WireTap
 
 pytestmark = pytest.mark.daemon
 
-KINDS = ["network", "subnet", "port"]
+KINDS = [
+    "network",
+    "subnet",
+    "port",
+    "security_group",
+    "security_group_rule",
+    "router",
+    "floatingip",
+]
 
 
 class Tapped(NamedTuple):
@@ -43,7 +53,7 @@ class Tapped(NamedTuple):
 
     def rows(self) -> dict[str, list[Any]]:
         """Return all objects as the second application lists them."""
-        return {f"{kind}s": self.other.get(f"{kind}s")[f"{kind}s"] for kind in KINDS}
+        return {f"{kind}s": self.other.get(path_of(kind))[f"{kind}s"] for kind in KINDS}
 
     def changed_once(self, answer: Answer) -> None:
         """Assert that one transaction of the request changed something."""
@@ -53,32 +63,49 @@ class Tapped(NamedTuple):
 @pytest.fixture
 def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     """Two applications on one server, the first behind a tap."""
-    with running_api(nb) as other, WireTap(nb) as tap, running_api(tap.server) as api:
-        yield Tapped(api, tap, other, nb)
+    settings = {"gateway_chassis": ("hv1",)}
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(running_api(nb, **settings))
+        tap = stack.enter_context(WireTap(nb))
+        yield Tapped(stack.enter_context(running_api(tap.server, **settings)), tap, other, nb)
 
 
 class Scene(NamedTuple):
-    """A network with room, and an object of each kind that may be changed and deleted."""
+    """A network with room, a group, and an object of each kind that may be changed and deleted."""
 
     network: Any
+    group: Any
     own: dict[str, Any]
+    external_id: str
 
 
 def make_scene(api: Api) -> Scene:
     """Create the objects of a scene."""
+    external_id = external_network(api)["id"]
     network = api.create("network", name="red")
     api.create("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    group = api.create("security_group", name="red")
+    rule = {"security_group_id": group["id"], "direction": "ingress"}
     own = {
         "port": api.create("port", network_id=network["id"]),
         # After the port, so that it has no address there.
         "subnet": api.create("subnet", network_id=network["id"], cidr="10.1.0.0/24", ip_version=4),
         "network": api.create("network", name="blue"),
+        "security_group_rule": api.create("security_group_rule", **rule),
+        "security_group": api.create("security_group", name="blue"),
+        "router": api.create("router"),
+        "floatingip": api.create("floatingip", floating_network_id=external_id),
     }
-    return Scene(network, own)
+    return Scene(network, group, own, external_id)
 
 
-def new(kind: str, network_id: str, number: int) -> dict[str, Any]:
+def new(kind: str, scene: Scene, number: int) -> dict[str, Any]:
     """Return the values of a new object."""
+    network_id, group_id = scene.network["id"], scene.group["id"]
+    if kind == "router":
+        return {"external_gateway_info": {"network_id": scene.external_id}}
+    if kind == "floatingip":
+        return {"floating_network_id": scene.external_id}
     if kind == "network":
         return {
             "name": f"n{number}",
@@ -88,7 +115,14 @@ def new(kind: str, network_id: str, number: int) -> dict[str, Any]:
         }
     if kind == "subnet":
         return {"network_id": network_id, "cidr": f"10.2.{number}.0/24", "ip_version": 4}
-    return {"network_id": network_id, "name": f"p{number}"}
+    if kind == "security_group":
+        return {"name": f"g{number}"}
+    if kind == "security_group_rule":
+        remote = scene.own["security_group"]["id"] if number % 2 else None
+        rule = {"security_group_id": group_id, "direction": "egress", "remote_group_id": remote}
+        return {**rule, "protocol": number}
+    # The first one brings the groups that it is in.
+    return {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True}
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -96,9 +130,9 @@ def new(kind: str, network_id: str, number: int) -> dict[str, Any]:
 def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
     """Wherever the session breaks, the client hears of success and the change is made once."""
     api, tap = tapped.api, tapped.tap
-    network, own = make_scene(api)
-    network_id, before = network["id"], own[kind]
-    path = f"{kind}s/{before['id']}"
+    scene = make_scene(api)
+    before = scene.own[kind]
+    path = f"{path_of(kind)}/{before['id']}"
 
     def send(method: str, where: str, body: Any = None) -> Answer:
         tap.arm(fault)
@@ -113,10 +147,10 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
         return answer
 
     count = len(tapped.rows()[f"{kind}s"])
-    created = send("POST", f"{kind}s", {kind: new(kind, network_id, 1)})
+    created = send("POST", path_of(kind), {kind: new(kind, scene, 1)})
     assert 201 == created.status
-    several = [new(kind, network_id, number) for number in (2, 3, 4)]
-    bulk = send("POST", f"{kind}s", {f"{kind}s": several})
+    several = [new(kind, scene, number) for number in (2, 3, 4)]
+    bulk = send("POST", path_of(kind), {f"{kind}s": several})
     assert 201 == bulk.status
     wanted = [created.json[kind], *bulk.json[f"{kind}s"]]
     rows = tapped.rows()[f"{kind}s"]
@@ -124,11 +158,20 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
     for row in wanted:
         assert row in rows
 
-    changed = send("PUT", path, {kind: {"name": "green"}})
-    assert 200 == changed.status
-    assert "green" == changed.json[kind]["name"]
-    assert before["revision_number"] + 1 == changed.json[kind]["revision_number"]
-    assert changed.json == tapped.other.get(path)
+    if kind != "security_group_rule":
+        text = "description" if kind == "floatingip" else "name"
+        changed = send("PUT", path, {kind: {text: "green"}})
+        assert 200 == changed.status
+        assert "green" == changed.json[kind][text]
+        assert before["revision_number"] + 1 == changed.json[kind]["revision_number"]
+        assert changed.json == tapped.other.get(path)
+
+    if kind == "port":
+        moved = {"port_security_enabled": True, "security_groups": [scene.group["id"]]}
+        for groups in (moved, {"port_security_enabled": False, "security_groups": []}):
+            answer = send("PUT", path, {kind: groups})
+            assert answer.json == tapped.other.get(path)
+            assert {**answer.json[kind], **groups} == answer.json[kind]
 
     for method, status, tags in (("PUT", 201, ["a"]), ("DELETE", 204, [])):
         assert status == send(method, f"{path}/tags/a").status
@@ -139,11 +182,42 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
     assert count + 3 == len(tapped.rows()[f"{kind}s"])
 
 
+@pytest.mark.parametrize("fault", list(Fault))
+def test_broken_session_while_routing(tapped: Tapped, fault: Fault) -> None:
+    """Interfaces, routes, gateways and associations come and go once, wherever it breaks."""
+    api, tap = tapped.api, tapped.tap
+    scene = make_scene(api)
+    own = {kind: one["id"] for kind, one in scene.own.items()}
+    router, floating = f"routers/{own['router']}", f"floatingips/{own['floatingip']}"
+    [first] = api.get(f"subnets?network_id={scene.network['id']}&cidr=10.0.0.0/24")["subnets"]
+    gateway = {"network_id": scene.external_id}
+    hop = {"router": {"routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]}}
+    for path, body in (
+        (f"{router}/add_router_interface", {"subnet_id": first["id"]}),
+        (router, {"router": {"external_gateway_info": gateway}}),
+        (f"{router}/add_extraroutes", hop),
+        (floating, {"floatingip": {"port_id": own["port"]}}),
+        (floating, {"floatingip": {"port_id": None}}),
+        (f"{router}/remove_extraroutes", hop),
+        (router, {"router": {"external_gateway_info": None}}),
+        (f"{router}/remove_router_interface", {"subnet_id": first["id"]}),
+    ):
+        tap.arm(fault)
+        answer = api("PUT", path, body)
+        assert not tap.is_armed
+        tap.release()
+        tap.take_late()
+
+        assert 200 == answer.status, (path, answer)
+        tapped.changed_once(answer)
+        assert_consistent(tapped.other)
+
+
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
 def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
     """What others change before the outcome is known stays changed."""
     api, tap, other = tapped.api, tapped.tap, tapped.other
-    _, own = make_scene(api)
+    own = make_scene(api).own
     path = f"ports/{own['port']['id']}"
     tap.arm(fault)
     # The next session's monitor request comes after this change, and so does the second look.
@@ -171,14 +245,16 @@ def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
 def test_deadline(nb: OvsdbServer) -> None:
     """With a server that stands still each request ends at its deadline: 503, Retry-After."""
     with running_api(nb, request_timeout_s=1.0) as api:
-        network, own = make_scene(api)
+        scene = make_scene(api)
         requests: list[tuple[str, str, Any]] = [("GET", "ports", None)]
         for kind in KINDS:
+            own = f"{path_of(kind)}/{scene.own[kind]['id']}"
+            late = {} if kind == "security_group_rule" else {"description": "late"}
             requests += [
-                ("GET", f"{kind}s/{own[kind]['id']}", None),
-                ("POST", f"{kind}s", {kind: new(kind, network["id"], 9)}),
-                ("PUT", f"{kind}s/{own[kind]['id']}", {kind: {"name": "late"}}),
-                ("DELETE", f"{kind}s/{own[kind]['id']}", None),
+                ("GET", own, None),
+                ("POST", path_of(kind), {kind: new(kind, scene, 9)}),
+                ("PUT", own, {kind: late}),
+                ("DELETE", own, None),
             ]
         nb.signal(signal.SIGSTOP)
         try:
@@ -197,16 +273,16 @@ def test_deadline(nb: OvsdbServer) -> None:
         # What was under way may be done now, each at most once, and the service is back.
         assert 200 == api("GET", "ports").status
         for kind in KINDS:
-            ids = [row["id"] for row in api.get(f"{kind}s")[f"{kind}s"]]
+            ids = [row["id"] for row in api.get(path_of(kind))[f"{kind}s"]]
             assert len(ids) == len(set(ids))
 
 
 def test_slow_replies(tapped: Tapped) -> None:
     """Replies that take long are waited for: nothing is sent again."""
-    network, _ = make_scene(tapped.api)
+    scene = make_scene(tapped.api)
     tapped.tap.take()
     tapped.tap.delay_s = 0.2
-    answer = tapped.api("POST", "ports", {"port": new("port", network["id"], 1)})
+    answer = tapped.api("POST", "ports", {"port": new("port", scene, 1)})
     tapped.tap.delay_s = 0.0
 
     assert 201 == answer.status
@@ -217,7 +293,7 @@ def test_slow_replies(tapped: Tapped) -> None:
 def test_load(tapped: Tapped) -> None:
     """Sessions that break all the time, under load, neither lose nor double an object."""
     api, tap = tapped.api, tapped.tap
-    network, _ = make_scene(api)
+    scene = make_scene(api)
     faults = [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.OVERTAKE]
     stop = threading.Event()
     answers: list[tuple[Answer, Answer | None]] = []
@@ -230,7 +306,7 @@ def test_load(tapped: Tapped) -> None:
 
     def work(number: int) -> None:
         for index in range(12):
-            created = api("POST", "ports", {"port": new("port", network["id"], number)})
+            created = api("POST", "ports", {"port": new("port", scene, number)})
             deleted = None
             if index % 2 and created.status == 201:
                 deleted = api("DELETE", f"ports/{created.json['port']['id']}")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from daemon.ovsdb import ovsdb_server
-from daemon.proxy import Api, running_api
+from daemon.proxy import Api, path_of, running_api
+from daemon.routing import assert_consistent, attach, external_network, network
 from daemon.wire_tap import WireTap
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
 from ovirt_ovn_proxy.compose import make_applications
@@ -27,6 +28,7 @@ from ovirt_ovn_proxy.nb.addresses import ip_number
 from ovirt_ovn_proxy.nb.rows import DhcpOptions
 from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.server import Limits, Listener, Server
+from ovirt_ovn_proxy.wire.security_group_rule import PROTOCOLS, rule_key
 from ovirt_ovn_proxy.wire.subnet import Range, range_of
 
 pytestmark = pytest.mark.daemon
@@ -67,11 +69,32 @@ class Service:
             "subnet", network_id=self.network, cidr="10.0.0.0/24", ip_version=4
         )["id"]
         self.port = api.create("port", network_id=self.network)["id"]
+        self.group = api.create("security_group")["id"]
+        of_group = {"security_group_id": self.group, "direction": "ingress"}
+        self.rule = api.create("security_group_rule", **of_group)["id"]
+        answer = api("POST", "networks", {"network": {"router:external": True}})
+        self.external = answer.json["network"]["id"]
+        api.create("subnet", network_id=self.external, cidr="203.0.113.0/24", ip_version=4)
+        self.router = api.create("router", external_gateway_info={"network_id": self.external})[
+            "id"
+        ]
+        interface = {"subnet_id": self.subnet}
+        assert 200 == api("PUT", f"routers/{self.router}/add_router_interface", interface).status
+        self.floating_ip = api.create("floatingip", floating_network_id=self.external)["id"]
+        self.own = {
+            "networks": self.network,
+            "subnets": self.subnet,
+            "ports": self.port,
+            "security-groups": self.group,
+            "security-group-rules": self.rule,
+            "routers": self.router,
+            "floatingips": self.floating_ip,
+        }
 
     @property
     def ids(self) -> list[str]:
         """The ids of the objects that were there first."""
-        return [self.network, self.subnet, self.port]
+        return [*self.own.values(), self.external]
 
     def send(self, request: bytes, is_identity: bool = False) -> Reply:
         """Send the bytes of a request; return what comes back until the end."""
@@ -113,15 +136,22 @@ class Service:
     def check_alive(self) -> None:
         """The lists are answered, the objects are there, and the session was never broken."""
         for collection in RESOURCES:
-            assert self.api.get(collection)[collection] is not None
+            assert _listed(self.api, collection) is not None
         assert self.network in {row["id"] for row in self.api.get("networks")["networks"]}
         assert 1 == self.tap.sessions
+
+
+def _listed(api: Api, path: str) -> list[Any]:
+    """Return all objects of a collection, in the order of ids."""
+    rows = api.get(path)[RESOURCES[path].table.collection]
+    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 @contextlib.contextmanager
 def running_service(auth_plugin: str) -> Iterator[Service]:
     """Give the service on a Northbound server of its own."""
-    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server) as api:
+    settings = {"gateway_chassis": ("hv1",)}
+    with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server, **settings) as api:
         config = replace(api.config, auth_plugin=auth_plugin)
         applications = make_applications(config, api.connection)
         server = Server([Listener("127.0.0.1", 0, each) for each in applications], Limits())
@@ -235,6 +265,13 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
     pool = st.fixed_dictionaries({}, optional={"start": _ADDRESS, "end": _ADDRESS})
     route = st.fixed_dictionaries({"destination": _CIDR, "nexthop": _ADDRESS})
     fixed_ip = st.fixed_dictionaries({}, optional={"subnet_id": some_id, "ip_address": _ADDRESS})
+    gateway = st.fixed_dictionaries(
+        {"network_id": st.one_of(some_id, st.just(service.external))},
+        optional={
+            "enable_snat": st.sampled_from([True, False, "no"]),
+            "external_fixed_ips": st.lists(fixed_ip, max_size=2),
+        },
+    )
     pair = st.fixed_dictionaries(
         {}, optional={"ip_address": st.one_of(_ADDRESS, _CIDR), "mac_address": _MAC}
     )
@@ -257,8 +294,15 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "allocation_pools": st.lists(pool, max_size=3),
         "dns_nameservers": st.lists(_ADDRESS, max_size=6),
         "host_routes": st.lists(route, max_size=2),
+        "routes": st.lists(route, max_size=3),
+        "external_gateway_info": st.one_of(st.none(), gateway),
         "ipv6_address_mode": mode,
         "ipv6_ra_mode": mode,
+        "floating_network_id": st.one_of(some_id, st.just(service.external)),
+        "floating_ip_address": st.one_of(_ADDRESS, st.just("203.0.113.9")),
+        "fixed_ip_address": _ADDRESS,
+        "port_id": st.one_of(st.none(), some_id),
+        "subnet_id": some_id,
         "mac_address": _MAC,
         "fixed_ips": st.lists(fixed_ip, max_size=3),
         "allowed_address_pairs": st.lists(pair, max_size=3),
@@ -269,6 +313,16 @@ def _plausible(service: Service) -> dict[str, SearchStrategy[Any]]:
         "provider:network_type": st.sampled_from(["vlan", "flat", "geneve", "vxlan"]),
         "provider:physical_network": st.sampled_from(["physnet", "other", ""]),
         "provider:segmentation_id": st.sampled_from([0, 1, 4094, 4095, "7"]),
+        "security_groups": st.lists(some_id, max_size=3),
+        "security_group_id": some_id,
+        "remote_group_id": some_id,
+        "direction": st.sampled_from(["ingress", "egress"]),
+        "ethertype": st.sampled_from(["IPv4", "ipv6", "IPv5"]),
+        "protocol": st.sampled_from([*PROTOCOLS, "any", "ICMP", 0, 6, "17", 255, 256, "1 || ip"]),
+        "port_range_min": st.sampled_from([0, 1, 8, 80, "443", 65535, 65536, "80 || 1"]),
+        "port_range_max": st.sampled_from([0, 1, 8, 80, "443", 65535, 65536]),
+        "remote_ip_prefix": st.one_of(_ADDRESS, _CIDR),
+        "stateful": st.booleans(),
     }
 
 
@@ -279,12 +333,18 @@ def _objects(service: Service, resource: str, is_put: bool) -> SearchStrategy[di
     usual = [name for name, attribute in attributes.items() if is_put <= attribute.put]
     flags = st.sampled_from([True, False, "yes", 1, None])
     pairs = _mostly(
-        st.sampled_from([name for name in usual if attributes[name].post]),
+        # Of a rule nothing can change.
+        st.sampled_from([name for name in usual if attributes[name].post] or ["description"]),
         st.sampled_from([*attributes, "nonsense"]),
     ).flatmap(lambda name: st.tuples(st.just(name), _mostly(plausible.get(name, flags), _WILD)))
     required: dict[str, SearchStrategy[Any]] = {}
-    if resource != "networks" and not is_put:
+    if resource in ("subnets", "ports") and not is_put:
         required["network_id"] = st.just(service.network)
+    if resource == "security-group-rules" and not is_put:
+        required["security_group_id"] = st.just(service.group)
+        required["direction"] = st.sampled_from(["ingress", "egress"])
+    if resource == "floatingips" and not is_put:
+        required["floating_network_id"] = st.just(service.external)
     if resource == "subnets" and not is_put:
         numbers = st.integers(0, 255)
         required["ip_version"] = st.just(4)
@@ -302,18 +362,18 @@ def _twice(pair: tuple[Any, Any]) -> bytes:
 
 
 def _bodies(service: Service, resource: str, is_put: bool) -> SearchStrategy[bytes]:
-    singular = RESOURCES[resource].table.name
+    singular, plural = RESOURCES[resource].table.name, RESOURCES[resource].table.collection
     one = _objects(service, resource, is_put)
     several = st.lists(one, max_size=3)
     usual = one.map(lambda value: {singular: value})
     if not is_put:
-        usual = _mostly(usual, several.map(lambda value: {resource: value}))
+        usual = _mostly(usual, several.map(lambda value: {plural: value}))
     values = _mostly(
         usual,
         st.one_of(
             _WILD,
             _WILD.map(lambda value: {singular: value}),
-            _WILD.map(lambda value: {resource: value}),
+            _WILD.map(lambda value: {plural: value}),
             st.lists(_WILD_TEXT, max_size=3).map(lambda value: {"tags": value}),
         ),
     )
@@ -463,8 +523,7 @@ def _request(
 @pytest.mark.parametrize("resource", list(RESOURCES))
 def test_bodies(service: Service, resource: str) -> None:
     """A body of any kind on any write of a resource gets an answer of the API."""
-    own = dict(zip(RESOURCES, service.ids))[resource]
-
+    own = service.own[resource]
     posts = _bodies(service, resource, is_put=False)
     puts = _bodies(service, resource, is_put=True)
 
@@ -480,6 +539,26 @@ def test_bodies(service: Service, resource: str) -> None:
         headers = {"User-Agent": b"Apache-HttpClient/4"} if is_engine else {}
         method, below, body = request
         service.check(_request(method, f"/v2.0/{resource}{below}", body, headers))
+
+    run()
+    service.check_alive()
+
+
+@pytest.mark.parametrize("name", list(RESOURCES["routers"].actions))
+def test_router_actions(service: Service, name: str) -> None:
+    """A body of any kind on an action of a router gets an answer of the API."""
+    some_id = st.sampled_from([*service.ids, "0" * 36])
+    interfaces = st.fixed_dictionaries(
+        {}, optional={"subnet_id": _mostly(some_id, _WILD), "port_id": _mostly(some_id, _WILD)}
+    )
+    routes = _objects(service, "routers", is_put=True).map(lambda value: {"router": value})
+    bodies = _mostly(st.one_of(interfaces, routes), _WILD).map(lambda one: json.dumps(one).encode())
+
+    @bounded(200)
+    @given(_mostly(bodies, st.binary(max_size=20)))
+    def run(body: bytes) -> None:
+        path = f"/v2.0/routers/{service.router}/{name}"
+        service.check(_request("PUT", path, body, {}))
 
     run()
     service.check_alive()
@@ -502,7 +581,7 @@ def test_paths(service: Service) -> None:
 
 def test_queries(service: Service) -> None:
     """Any query string on a list or an object gets an answer of the API."""
-    objects = [f"{collection}/{own}" for collection, own in zip(RESOURCES, service.ids)]
+    objects = [f"{collection}/{own}" for collection, own in service.own.items()]
 
     @bounded(400)
     @given(st.sampled_from([*RESOURCES, *RESOURCES, *objects]), _queries(service))
@@ -613,7 +692,26 @@ _OPERATION = st.tuples(
             "delete network",
             "delete subnet",
             "delete port",
+            "create security_group",
+            "create security_group_rule",
+            "create security_group_rule",
+            "update security_group",
+            "delete security_group",
+            "delete security_group_rule",
             "tag",
+            "create router",
+            "update router",
+            "update router",
+            "delete router",
+            "attach",
+            "attach",
+            "attach",
+            "detach",
+            "create floatingip",
+            "create floatingip",
+            "update floatingip",
+            "update floatingip",
+            "delete floatingip",
         ]
     ),
     _NUMBER,
@@ -638,7 +736,7 @@ class Visitor:
         self._api = api
 
     def _pick(self, collection: str, number: int) -> Any:
-        rows = sorted(self._api.get(collection)[collection], key=lambda row: row["created_at"])
+        rows = sorted(_listed(self._api, collection), key=lambda row: row["created_at"])
         return rows[number % len(rows)] if rows else None
 
     def _any_id(self, collection: str, number: int) -> str:
@@ -652,24 +750,40 @@ class Visitor:
         if action == "tag":
             path = f"ports/{self._any_id('ports', first)}/tags/t{second % 3}"
             answer = self._api(["PUT", "DELETE"][third % 2], path)
+        elif verb in ("attach", "detach"):
+            where = {"attach": "add_router_interface", "detach": "remove_router_interface"}
+            kind = ["subnet", "port"][third % 4 == 0]
+            body = {f"{kind}_id": self._any_id(f"{kind}s", second)}
+            answer = self._api(
+                "PUT", f"routers/{self._any_id('routers', first)}/{where[verb]}", body
+            )
         elif verb == "delete":
-            answer = self._api("DELETE", f"{kind}s/{self._any_id(f'{kind}s', first)}")
+            answer = self._api("DELETE", f"{path_of(kind)}/{self._any_id(path_of(kind), first)}")
         elif action == "create ports":
             network_id = self._any_id("networks", first)
             elements = [self._port(network_id, second + index, third) for index in range(3)]
             answer = self._api("POST", "ports", {"ports": elements})
         elif verb == "create":
-            network_id = self._any_id("networks", first)
-            values = {"network": self._network, "subnet": self._subnet, "port": self._port}
-            answer = self._api("POST", f"{kind}s", {kind: values[kind](network_id, second, third)})
+            make, parent = {
+                "network": (self._network, "networks"),
+                "subnet": (self._subnet, "networks"),
+                "port": (self._port, "networks"),
+                "security_group": (self._group, "networks"),
+                "security_group_rule": (self._rule, "security-groups"),
+                "router": (self._router, "networks"),
+                "floatingip": (self._floating_ip, "networks"),
+            }[kind]
+            values = make(self._any_id(parent, first), second, third)
+            answer = self._api("POST", path_of(kind), {kind: values})
         else:
-            own = self._any_id(f"{kind}s", first)
-            answer = self._api("PUT", f"{kind}s/{own}", {kind: self._change(kind, second, third)})
+            own = f"{path_of(kind)}/{self._any_id(path_of(kind), first)}"
+            answer = self._api("PUT", own, {kind: self._change(kind, second, third)})
         assert answer.status in (200, 201, 204, 400, 404, 409), (operation, answer)
 
     @staticmethod
     def _network(_network_id: str, number: int, other: int) -> dict[str, Any]:
         values: dict[str, Any] = {"name": f"n{number % 5}", "port_security_enabled": other % 2 == 0}
+        values["router:external"] = number % 3 == 0
         if number % 4 == 0:
             values["provider:physical_network"] = f"physnet{other % 2}"
             values["provider:segmentation_id"] = 1 + number % 3
@@ -688,8 +802,33 @@ class Visitor:
         values.update(self._change("port", number, other))
         return values
 
+    @staticmethod
+    def _group(_network_id: str, number: int, other: int) -> dict[str, Any]:
+        return {"name": f"g{number % 5}", "stateful": other % 4 > 0}
+
+    def _rule(self, group_id: str, number: int, other: int) -> dict[str, Any]:
+        values: dict[str, Any] = {"security_group_id": group_id}
+        values["direction"] = ("ingress", "egress")[other % 2]
+        if number % 2:
+            values["remote_group_id"] = self._any_id("security-groups", other)
+        if number % 3:
+            values["protocol"] = (6, 17, 1)[other % 3]
+        return values
+
+    def _router(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        return {"name": f"r{number % 5}", **self._change("router", number, other)}
+
+    def _floating_ip(self, _network_id: str, number: int, other: int) -> dict[str, Any]:
+        values = {"floating_network_id": self._external_id(number)}
+        return {**values, **self._change("floatingip", other, number)}
+
+    def _external_id(self, number: int) -> str:
+        external = self._api.get("networks?router:external=True")["networks"]
+        return external[number % len(external)]["id"] if external else "0" * 36
+
     def _change(self, kind: str, number: int, other: int) -> dict[str, Any]:
         """Return a few attributes to set."""
+        gateway = {"network_id": self._external_id(other)}
         choices: dict[str, list[dict[str, Any]]] = {
             "network": [
                 {"name": f"n{other % 5}"},
@@ -697,16 +836,42 @@ class Visitor:
                 {"mtu": 1400 + other % 3},
                 {"provider:segmentation_id": 1 + other % 4},
                 {"provider:network_type": "geneve"},
+                {"router:external": other % 2 == 0},
+            ],
+            "router": [
+                {"name": f"r{other % 5}"},
+                {"external_gateway_info": gateway},
+                {"external_gateway_info": {**gateway, "enable_snat": other % 2 == 0}},
+                {"external_gateway_info": None},
+                {"routes": []},
+                {"routes": [{"destination": "10.99.0.0/16", "nexthop": f"10.0.0.{other % 6}"}]},
+                {"routes": [{"destination": "0.0.0.0/0", "nexthop": f"10.1.0.{other % 6}"}]},
+            ],
+            "floatingip": [
+                {"description": f"d{other % 5}"},
+                {"port_id": None},
+                {"port_id": self._any_id("ports", other)},
+                {"port_id": self._any_id("ports", other + 1)},
             ],
             "subnet": [
                 {"name": f"s{other % 5}"},
                 {"gateway_ip": None},
+                {"gateway_ip": f"10.0.0.{1 + other % 6}", "allocation_pools": []},
                 {"enable_dhcp": other % 2 == 0},
                 {"dns_nameservers": ["192.0.2.53"][: other % 2]},
                 {"allocation_pools": []},
             ],
+            "security_group": [
+                {"name": f"g{other % 5}"},
+                {"stateful": other % 2 == 0},
+            ],
             "port": [
                 {},
+                {"security_groups": [self._any_id("security-groups", other)]},
+                {
+                    "port_security_enabled": other % 3 > 0,
+                    "security_groups": [self._any_id("security-groups", other)][: other % 2],
+                },
                 {"mac_address": _MACS[other % len(_MACS)]},
                 {"fixed_ips": []},
                 {"fixed_ips": [{"ip_address": f"10.0.0.{2 + other % 5}"}]},
@@ -738,11 +903,11 @@ def _ranges(subnets: Sequence[Any]) -> dict[str, list[Range]]:
 
 def _everything(api: Api) -> dict[str, list[Any]]:
     """Return all objects, each list in order of ids."""
-    return {name: sorted(api.get(name)[name], key=lambda row: str(row["id"])) for name in RESOURCES}
+    return {path: _listed(api, path) for path in RESOURCES}
 
 
 def _check_invariants(api: Api) -> None:
-    """No MAC or address twice on a network, and every address in its subnet."""
+    """No MAC or address twice on a network, every address in its subnet, every group there."""
     found = _everything(api)
     ranges = _ranges(found["subnets"])
     macs = [(port["network_id"], port["mac_address"]) for port in found["ports"]]
@@ -759,13 +924,29 @@ def _check_invariants(api: Api) -> None:
             number = ip_number(entry["ip_address"])
             assert number is not None
             assert own[entry["subnet_id"]].holds(number)
+    _check_groups(found)
+
+
+def _check_groups(found: dict[str, list[Any]]) -> None:
+    """Ports and rules name groups that are there, and no group has a rule twice."""
+    groups = {group["id"]: group for group in found["security-groups"]}
+    rules = {rule["id"]: rule for rule in found["security-group-rules"]}
+    for port in found["ports"]:
+        assert set(port["security_groups"]) <= set(groups)
+        assert port["port_security_enabled"] or not port["security_groups"]
+    keys = [(rule["security_group_id"], rule_key(rule)) for rule in rules.values()]
+    assert len(keys) == len(set(keys))
+    for rule in rules.values():
+        assert {rule["security_group_id"], rule["remote_group_id"]} <= {*groups, None}
+    shown = [rule for group in groups.values() for rule in group["security_group_rules"]]
+    assert rules == {rule["id"]: rule for rule in shown}
 
 
 def _check_members(api: Api) -> None:
     """What a list shows of an object is what its own address shows."""
     for name, rows in _everything(api).items():
         for row in rows:
-            shown = api.get(f"{name}/{row['id']}")[name[:-1]]
+            shown = api.get(f"{name}/{row['id']}")[RESOURCES[name].table.name]
             if row.get("device_owner") == "oVirt":
                 # Lists show no host of the engine's ports that are not up.
                 assert ("", "unbound") == (row["binding:host_id"], row["binding:vif_type"])
@@ -776,17 +957,28 @@ def _check_members(api: Api) -> None:
             assert shown == row
 
 
+def _prepare(api: Api) -> None:
+    """Create a VM's port behind a router with a gateway, and a network beside it."""
+    outside, inside = external_network(api), network(api, "10.0.0.0/29")
+    router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
+    attach(api, router, subnet_id=inside["subnet"])
+    api.create("port", network_id=inside["id"])
+    network(api, "10.1.0.0/24")
+
+
 def test_sequences() -> None:
     """After any changes nothing is double, lists and objects agree, and no view is stale."""
 
     @bounded(45)
     @given(st.lists(_OPERATION, min_size=5, max_size=40))
     def run(operations: list[tuple[str, int, int, int]]) -> None:
-        with ovsdb_server() as nb, running_api(nb) as api:
+        with ovsdb_server() as nb, running_api(nb, gateway_chassis=("hv1",)) as api:
             visitor = Visitor(api)
-            for operation in [("create network", 0, 1, 0), ("create subnet", 0, 0, 1), *operations]:
+            _prepare(api)
+            for operation in operations:
                 visitor.run(operation)
                 _check_invariants(api)
+                assert_consistent(api)
             _check_members(api)
             with running_api(nb) as fresh:
                 assert _everything(fresh) == _everything(api)

@@ -13,12 +13,29 @@ from typing import Any, NamedTuple
 import pytest
 
 from daemon.ovsdb import OvsdbServer
-from daemon.proxy import Answer, Api, running_api
+from daemon.proxy import Answer, Api, path_of, running_api
+from daemon.routing import external_network
 from daemon.wire_tap import Fault, Transact, WireTap
 
 pytestmark = pytest.mark.daemon
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+KINDS = [
+    "network",
+    "subnet",
+    "port",
+    "security_group",
+    "security_group_rule",
+    "router",
+    "floatingip",
+]
+
+
+def named(kind: str, text: str) -> dict[str, str]:
+    """Return a change to a text that an object of the kind has; a rule has none to change."""
+    if kind == "security_group_rule":
+        return {}
+    return {"description" if kind == "floatingip" else "name": text}
 
 
 class Tapped(NamedTuple):
@@ -38,7 +55,7 @@ class Tapped(NamedTuple):
 @pytest.fixture
 def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     """The application behind a tap, with the row that ovn-northd would have made."""
-    with WireTap(nb) as tap, running_api(tap.server) as api:
+    with WireTap(nb) as tap, running_api(tap.server, gateway_chassis=("hv1",)) as api:
         api.create("network", name="makes the NB_Global row")
         yield Tapped(api, tap, str(nb.database))
 
@@ -61,36 +78,64 @@ class Objects(NamedTuple):
     network: Any
     subnet: Any
     port: Any
+    security_group: Any
+    security_group_rule: Any
+    router: Any
+    floatingip: Any
+    external_id: str
 
 
 def make_objects(api: Api, name: str) -> Objects:
-    """Create a network with a subnet and a port."""
+    """Create an object of each kind, and an external network for those that need one."""
+    external_id = external_network(api)["id"]
     network = api.create("network", name=name)
     subnet = api.create(
         "subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4, name=name
     )
-    return Objects(network, subnet, api.create("port", network_id=network["id"], name=name))
+    port = api.create("port", network_id=network["id"], name=name)
+    group = api.create("security_group", name=name)
+    of_group = {"security_group_id": group["id"], "direction": "ingress"}
+    return Objects(
+        network,
+        subnet,
+        port,
+        group,
+        api.create("security_group_rule", **of_group),
+        api.create("router", name=name),
+        api.create("floatingip", floating_network_id=external_id, description=name),
+        external_id,
+    )
 
 
-def posts(network_id: str, number: int) -> dict[str, dict[str, Any]]:
-    """Return the values of a new object of each kind; `number` keeps subnets apart."""
+def posts(
+    number: int, network_id: str = NOBODY, group_id: str = NOBODY, external_id: str = NOBODY
+) -> dict[str, dict[str, Any]]:
+    """Return the values of a new object of each kind; `number` keeps subnets and rules apart.
+
+    Ports have port security, so that with the first one come the groups that it is in.
+    """
+    rule = {"direction": "egress", "protocol": number, "remote_group_id": group_id}
     return {
+        "router": {"name": f"r{number}", "external_gateway_info": {"network_id": external_id}},
+        "floatingip": {"floating_network_id": external_id},
         "network": {"name": f"n{number}"},
         "subnet": {"network_id": network_id, "cidr": f"10.1.{number}.0/24", "ip_version": 4},
-        "port": {"network_id": network_id, "name": f"p{number}"},
+        "port": {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True},
+        "security_group": {"name": f"g{number}"},
+        "security_group_rule": {"security_group_id": group_id, **rule},
     }
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_reads(tapped: Tapped, kind: str) -> None:
     """A GET is one empty transaction, whatever it asks for."""
     objects = make_objects(tapped.api, "red")
-    own = getattr(objects, kind)["id"]
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
     for path in (
-        f"{kind}s",
-        f"{kind}s?name=red&fields=id&sort_key=name&limit=1",
-        f"{kind}s/{own}",
-        f"{kind}s/{own}/tags",
+        path_of(kind),
+        f"{path_of(kind)}?description=red&fields=id&sort_key=id&limit=1",
+        own,
+        f"{own}/tags",
         "quotas/x/details",
     ):
         answer, sent = tapped("GET", path)
@@ -99,18 +144,19 @@ def test_reads(tapped: Tapped, kind: str) -> None:
         assert [[]] == [transact.operations for transact in sent], path
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_writes(tapped: Tapped, kind: str) -> None:
     """A write is one transaction: guards first, then changes, and the request's own comment."""
     api = tapped.api
     objects = make_objects(api, "red")
-    own = f"{kind}s/{getattr(objects, kind)['id']}"
-    values = [posts(objects.network["id"], number)[kind] for number in range(4)]
+    ids = (objects.network["id"], objects.security_group["id"], objects.external_id)
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
+    values = [posts(number, *ids)[kind] for number in range(4)]
     requests: list[tuple[str, str, Any, int]] = [
-        ("POST", f"{kind}s", {kind: values[0]}, 201),
-        ("POST", f"{kind}s", {f"{kind}s": values[1:]}, 201),
-        ("PUT", own, {kind: {"name": "blue"}}, 200),
-        ("POST", own, {kind: {"name": "green"}}, 200),
+        ("POST", path_of(kind), {kind: values[0]}, 201),
+        ("POST", path_of(kind), {f"{kind}s": values[1:]}, 201),
+        ("PUT", own, {kind: named(kind, "blue")}, 200),
+        ("POST", own, {kind: named(kind, "green")}, 200),
         ("PUT", f"{own}/tags", {"tags": ["a", "b"]}, 200),
         ("PUT", f"{own}/tags/c", None, 201),
         ("DELETE", f"{own}/tags/c", None, 204),
@@ -119,10 +165,21 @@ def test_writes(tapped: Tapped, kind: str) -> None:
     if kind == "network":
         requests.append(("DELETE", f"networks/{api.create('network', name='x')['id']}", None, 204))
     elif kind == "subnet":
-        unused = api.create("subnet", **posts(objects.network["id"], 9)["subnet"])
+        unused = api.create("subnet", **posts(9, *ids)["subnet"])
         requests.append(("DELETE", f"subnets/{unused['id']}", None, 204))
     else:
         requests.append(("DELETE", own, None, 204))
+    if kind == "port":
+        groups = {"port_security_enabled": True, "security_groups": [objects.security_group["id"]]}
+        off = {"port_security_enabled": False, "security_groups": []}
+        requests[-1:-1] = [("PUT", own, {kind: change}, 200) for change in (groups, off)]
+    elif kind == "security_group":
+        requests.insert(-1, ("PUT", own, {kind: {"stateful": False}}, 200))
+    elif kind == "security_group_rule":
+        # Of a rule nothing can change.
+        requests = [
+            one for one in requests if one[2] is None or set(one[2]) != {kind} or one[3] == 201
+        ]
     for method, path, body, status in requests:
         answer, sent = tapped(method, path, body)
 
@@ -135,13 +192,13 @@ def test_writes(tapped: Tapped, kind: str) -> None:
         assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     """A PUT of what is there already is one empty transaction, and no new revision."""
     objects = make_objects(tapped.api, "red")
-    own = f"{kind}s/{getattr(objects, kind)['id']}"
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
     before = tapped.api.get(own)
-    for path, body in ((own, {kind: {"name": "red"}}), (f"{own}/tags", {"tags": []})):
+    for path, body in ((own, {kind: named(kind, "red")}), (f"{own}/tags", {"tags": []})):
         answer, sent = tapped("PUT", path, body)
 
         assert 200 == answer.status
@@ -149,12 +206,22 @@ def test_nothing_to_change(tapped: Tapped, kind: str) -> None:
     assert before == tapped.api.get(own)
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_refusals(tapped: Tapped, kind: str) -> None:
     """What is refused is confirmed by one empty transaction, and nothing else is sent."""
     api = tapped.api
     objects = make_objects(api, "red")
+    own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
+    group_id = objects.security_group["id"]
+    of_port = {"port_security_enabled": True, "security_groups": [objects.security_group["id"]]}
+    api.update("port", objects.port["id"], **of_port)
     in_use = {
+        "security_group": ("DELETE", own, None),
+        "security_group_rule": (
+            "POST",
+            "security-group-rules",
+            {"security_group_rule": {"security_group_id": group_id, "direction": "ingress"}},
+        ),
         "network": ("DELETE", f"networks/{objects.network['id']}", None),
         "subnet": ("DELETE", f"subnets/{objects.subnet['id']}", None),
         "port": (
@@ -167,22 +234,85 @@ def test_refusals(tapped: Tapped, kind: str) -> None:
                 }
             },
         ),
+        "router": (
+            "PUT",
+            f"routers/{objects.router['id']}/add_router_interface",
+            {"port_id": objects.port["id"]},
+        ),
+        "floatingip": (
+            "POST",
+            "floatingips",
+            {
+                "floatingip": {
+                    "floating_network_id": objects.external_id,
+                    "floating_ip_address": objects.floatingip["floating_ip_address"],
+                }
+            },
+        ),
     }
+    api.update("port", objects.port["id"], device_id="somebody")
     requests: list[tuple[int, tuple[str, str, Any]]] = [
-        (404, ("GET", f"{kind}s/{NOBODY}", None)),
-        (404, ("PUT", f"{kind}s/{NOBODY}", {kind: {"name": "blue"}})),
-        (404, ("DELETE", f"{kind}s/{NOBODY}", None)),
-        (404, ("PUT", f"{kind}s/{NOBODY}/tags/a", None)),
-        (404, ("DELETE", f"{kind}s/{getattr(objects, kind)['id']}/tags/a", None)),
+        (404, ("GET", f"{path_of(kind)}/{NOBODY}", None)),
+        (404, ("PUT", f"{path_of(kind)}/{NOBODY}", {kind: named(kind, "blue")})),
+        (404, ("DELETE", f"{path_of(kind)}/{NOBODY}", None)),
+        (404, ("PUT", f"{path_of(kind)}/{NOBODY}/tags/a", None)),
+        (404, ("DELETE", f"{own}/tags/a", None)),
         (409, in_use[kind]),
     ]
-    if kind != "network":
-        requests.append((404, ("POST", f"{kind}s", {kind: posts(NOBODY, 1)[kind]})))
+    if kind not in ("network", "security_group"):
+        of_nobody = ("POST", path_of(kind), {kind: posts(1)[kind]})
+        requests.append((400 if kind == "floatingip" else 404, of_nobody))
     for status, request in requests:
         answer, sent = tapped(*request)
 
         assert status == answer.status, (request, answer)
         assert [[]] == [transact.operations for transact in sent], request
+
+
+def test_routing(tapped: Tapped) -> None:
+    """Each change of a router, its ports and its floating IPs is one transaction too."""
+    api = tapped.api
+    objects = make_objects(api, "red")
+    router, floating = f"routers/{objects.router['id']}", f"floatingips/{objects.floatingip['id']}"
+    second = api.create("port", network_id=objects.network["id"])["id"]
+    port = {"port_id": objects.port["id"]}
+    gateway = {"network_id": objects.external_id}
+    hop = {"router": {"routes": [{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]}}
+    subnet = {"subnet_id": objects.subnet["id"]}
+    for method, path, body, status in (
+        ("PUT", f"{router}/add_router_interface", subnet, 200),
+        ("PUT", f"{router}/add_extraroutes", hop, 200),
+        ("PUT", f"{router}/remove_extraroutes", hop, 200),
+        ("PUT", router, {"router": {"external_gateway_info": gateway}}, 200),
+        ("PUT", router, {"router": {"external_gateway_info": gateway, **hop["router"]}}, 200),
+        (
+            "PUT",
+            router,
+            {"router": {"external_gateway_info": {**gateway, "enable_snat": False}, "routes": []}},
+            200,
+        ),
+        ("PUT", floating, {"floatingip": port}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": second}}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": None}}, 200),
+        ("PUT", floating, {"floatingip": {"port_id": second}}, 200),
+        ("PUT", f"networks/{objects.network['id']}", {"network": {"mtu": 1300}}, 200),
+        ("DELETE", f"ports/{second}", None, 204),
+        (
+            "POST",
+            "floatingips",
+            {"floatingip": {"floating_network_id": objects.external_id, **port}},
+            201,
+        ),
+        ("DELETE", f"ports/{port['port_id']}", None, 204),
+        ("PUT", f"{router}/remove_router_interface", subnet, 200),
+        ("DELETE", router, None, 204),
+        ("DELETE", floating, None, 204),
+    ):
+        answer, sent = tapped(method, path, body)
+
+        assert status == answer.status, (method, path, answer)
+        assert 1 == len(sent), (method, path, sent)
+        assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}, (path, body)
 
 
 def test_bad_requests(tapped: Tapped) -> None:
@@ -235,7 +365,7 @@ def test_lost_session(tapped: Tapped) -> None:
 def test_write_barrier(nb: OvsdbServer) -> None:
     """With `read-barrier = write` a read is one write; where there is nothing to write to, 503."""
     with WireTap(nb) as tap:
-        settings = {"read_barrier": "write", "request_timeout_s": 0.3}
+        settings = {"read_barrier": "write", "request_timeout_s": 2}
         with running_api(tap.server, **settings) as api:
             unanswered = api("GET", "networks")
             tries = len(tap.take())

@@ -37,8 +37,11 @@ ANSWERS: Mapping[str, Any] = json.loads((DATA / "answers.json").read_text(encodi
 NETWORKS = {network["name"]: network["id"] for network in ANSWERS["networks"]}
 SUBNETS = {subnet["name"]: subnet["id"] for subnet in ANSWERS["subnets"]}
 PORTS = {port["name"]: port["id"] for port in ANSWERS["ports"]}
+GROUPS = {group["name"]: group["id"] for group in ANSWERS["security_groups"]}
+DROP_GROUP = "bdcb23ba-d504-406e-8384-26d19106140a"
+KINDS = ("networks", "subnets", "ports", "security-groups", "security-group-rules")
 
-# Tables that nothing which is done to networks, subnets and ports may touch.
+# Tables that nothing which is done to networks, subnets and ports without security may touch.
 FOREIGN_TABLES = (
     "ACL",
     "Address_Set",
@@ -78,15 +81,19 @@ class Site(NamedTuple):
 
     def ids(self, collection: str) -> set[str]:
         """Return the ids that a list shows, the same to the engine and to others."""
-        listed = {element["id"] for element in self.api.get(collection)[collection]}
+        key = collection.replace("-", "_")
+        listed = {element["id"] for element in self.api.get(collection)[key]}
         answer = self.api("GET", collection, headers=ENGINE)
-        assert listed == {element["id"] for element in answer.json[collection]}
+        assert listed == {element["id"] for element in answer.json[key]}
         return listed
 
 
 @contextlib.contextmanager
-def running_site() -> Iterator[Site]:
-    """Serve a copy of the site's database, with ovn-northd and the proxy."""
+def running_site(**settings: Any) -> Iterator[Site]:
+    """Serve a copy of the site's database, with ovn-northd and the proxy.
+
+    `settings` are fields of Config.
+    """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(short_folder())
         database = folder / "nb.db"
@@ -109,7 +116,7 @@ def running_site() -> Iterator[Site]:
         )
         stack.callback(northd.stop)
         northd.start()
-        site = Site(stack.enter_context(running_api(nb)), nb)
+        site = Site(stack.enter_context(running_api(nb, **settings)), nb)
         # Northd is at work once it has written to the Southbound.
         site.nbctl("--wait=sb", "--timeout=10", "sync")
         yield site
@@ -214,10 +221,11 @@ def test_ports_are_as_they_were(untouched: Site) -> None:
 
 
 def test_one_object_is_shown_as_in_the_list(untouched: Site) -> None:
-    """What a list shows of a network, a subnet or a port, GET of it shows as well."""
-    for kind in ("network", "subnet", "port"):
-        for element in untouched.api.get(f"{kind}s")[f"{kind}s"]:
-            assert {kind: element} == untouched.api.get(f"{kind}s/{element['id']}")
+    """What a list shows of an object, GET of it shows as well."""
+    for path in KINDS:
+        kind = path[:-1].replace("-", "_")
+        for element in untouched.api.get(path)[f"{kind}s"]:
+            assert {kind: element} == untouched.api.get(f"{path}/{element['id']}")
 
 
 def test_looking_changes_nothing(untouched: Site) -> None:
@@ -225,7 +233,7 @@ def test_looking_changes_nothing(untouched: Site) -> None:
     everything = ("NB_Global", "Logical_Switch", "Logical_Switch_Port", "DHCP_Options")
     before = untouched.dump(*everything, *FOREIGN_TABLES)
 
-    for collection in ("networks", "subnets", "ports"):
+    for collection in KINDS:
         untouched.ids(collection)
     untouched.api.get(f"ports/{PORTS['nic0']}")
 
@@ -609,11 +617,61 @@ DAMAGE: list[tuple[str, str, str]] = [
             "external_ids:ovirt_device_owner=[]",
         )
     ),
+    *(
+        ("Logical_Switch_Port", "dbsrv", setting)
+        for setting in (
+            "external_ids:ovirt_security_groups=nonsense",
+            'external_ids:ovirt_security_groups="Default Default x  y"',
+            "external_ids:ovirt_security_groups=DropAll",
+            "external_ids:ovirt_security_groups=[]",
+            "port_security=[]",
+        )
+    ),
+    *(
+        ("Port_Group", "db", setting)
+        for setting in (
+            "external_ids:ovirt_sec_group_name=[]",
+            "external_ids:ovirt_revision_number=x",
+            "external_ids:ovirt_created_at=yesterday",
+            "external_ids:ovirt_stateful=maybe",
+            'external_ids:ovirt_tags="{"',
+            "external_ids={ovirt_x=y}",
+            "external_ids={}",
+            "name=Other",
+            "ports=[]",
+        )
+    ),
+    ("Port_Group", "Default", "external_ids={}"),
+    ("Port_Group", "DropAll", "external_ids={}"),
+    *(
+        ("ACL", "rule", setting)
+        for setting in (
+            "external_ids:ovirt_min_port=x",
+            "external_ids:ovirt_max_port=-1",
+            "external_ids:ovirt_protocol=strange",
+            "external_ids:ovirt_ethertype=strange",
+            "external_ids:ovirt_ip_prefix=nonsense",
+            "external_ids:ovirt_remote_group_id=gone",
+            "external_ids:ovirt_port_group_id=gone",
+            "external_ids:ovirt_revision_number=x",
+            "external_ids={ovirt_x=y}",
+            "external_ids={}",
+            "action=drop",
+            "match=nonsense",
+        )
+    ),
     ("Logical_Switch_Port", "rp", "options:router-port=nowhere"),
     ("Logical_Switch_Port", "rp", "options={}"),
     ("Logical_Switch_Port", "rp", "type=strange"),
 ]
-_RECORDS = {**NETWORKS, **SUBNETS, **PORTS}
+_RECORDS = {**NETWORKS, **SUBNETS, **PORTS, **GROUPS}
+_RECORDS["DropAll"] = DROP_GROUP
+# of the group db, from the group web
+_RECORDS["rule"] = "35f5eb05-ceb9-4424-91c4-7a5a0d88c1c1"
+RULES = {
+    group["id"]: {rule["id"] for rule in group["security_group_rules"]}
+    for group in ANSWERS["security_groups"]
+}
 
 
 @pytest.fixture(scope="module")
@@ -638,9 +696,12 @@ def test_a_damaged_row_breaks_nothing_else(
 
     try:
         after = _lists(damaged)
+        # A group takes its rules with it.
+        gone = {_RECORDS[name], *RULES.get(_RECORDS[name], ())}
         for kind, ids in before.items():
-            assert ids - after[kind] <= {_RECORDS[name]}
-        _use(damaged, table, _RECORDS[name])
+            assert ids - after[kind] <= gone
+        use = _use_group if table in ("Port_Group", "ACL") else _use
+        use(damaged, table, _RECORDS[name])
     finally:
         damaged.nbctl("set", table, _RECORDS[name], f"{column}={saved}")
     assert before == _lists(damaged)
@@ -651,7 +712,7 @@ def _lists(site: Site) -> dict[str, set[str]]:
     for port in site.api("GET", "ports", headers=ENGINE).json["ports"]:
         profile = port["binding:profile"]
         assert not any(isinstance(value, (dict, list)) for value in profile.values())
-    return {kind: site.ids(kind) for kind in ("networks", "subnets", "ports")}
+    return {kind: site.ids(kind) for kind in KINDS}
 
 
 def _use(site: Site, table: str, record: str) -> None:
@@ -662,6 +723,7 @@ def _use(site: Site, table: str, record: str) -> None:
     if kind == "port":
         changes.update({"binding:host_id": "host9", "mac_address": "56:6f:0a:00:00:02"})
         changes["extra_dhcp_opts"] = [{"opt_name": "mtu", "opt_value": "1400"}]
+        changes["security_groups"] = [GROUPS["db"], GROUPS["web"]]
     network = f"networks/{NETWORKS['plain']}"
     statuses = [
         api("GET", f"{kind}s/{record}").status,
@@ -680,6 +742,30 @@ def _use(site: Site, table: str, record: str) -> None:
     statuses.append(api("DELETE", f"subnets/{subnet.json['subnet']['id']}").status)
     statuses.append(api("DELETE", f"ports/{port.json['port']['id']}").status)
     assert [] == [status for status in statuses if status >= 500]
+
+
+def _use_group(site: Site, table: str, record: str) -> None:
+    """Use a damaged group or rule and its neighbours; whatever is answered, it is no defect."""
+    path = f"{'security-groups' if table == 'Port_Group' else 'security-group-rules'}/{record}"
+    groups = [GROUPS["db"], GROUPS["Default"]]
+    rule = {"security_group_id": GROUPS["db"], "direction": "egress", "protocol": "gre"}
+    requests: list[tuple[str, str, Any]] = [
+        ("GET", path, None),
+        ("PUT", path, {"security_group": {"description": "used"}}),
+        ("PUT", path, {"security_group": {"stateful": False}}),
+        ("PUT", path, {"security_group": {"stateful": True}}),
+        ("PUT", f"{path}/tags/a", None),
+        ("DELETE", f"{path}/tags/a", None),
+        ("POST", "security-group-rules", {"security_group_rule": rule}),
+        ("POST", "ports", {"port": {"network_id": NETWORKS["secured"]}}),
+        ("PUT", f"ports/{PORTS['dbsrv']}", {"port": {"security_groups": groups}}),
+        ("PUT", f"ports/{PORTS['dbsrv']}", {"port": {"security_groups": groups[:1]}}),
+    ]
+    answers = [site.api(*request) for request in requests]
+    for kind, answer in zip(("security_group_rule", "port"), answers[6:8]):
+        if answer.status == 201:
+            site.api.delete(kind, answer.json[kind]["id"])
+    assert [] == [answer for answer in answers if answer.status >= 500]
 
 
 def test_rows_that_lack_everything(damaged: Site) -> None:

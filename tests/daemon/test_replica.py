@@ -409,14 +409,15 @@ def content(replica: Replica) -> dict[str, Any]:
     def grouped(index: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
         return {key: sorted(rows) for key, rows in index.items()}
 
-    usage = {
-        switch.uuid: {
-            "macs": dict(replica.usage_of(switch).macs),
-            "v4": _numbers(replica.usage_of(switch).v4),
-            "v6": _numbers(replica.usage_of(switch).v6),
+    with replica.lock:  # the connection's thread may be counting
+        usage = {
+            switch.uuid: {
+                "macs": dict(replica.usage_of(switch).macs),
+                "v4": _numbers(replica.usage_of(switch).v4),
+                "v6": _numbers(replica.usage_of(switch).v6),
+            }
+            for switch in replica.switches.values()
         }
-        for switch in replica.switches.values()
-    }
     router_ports = {
         port.name: getattr(replica.router_port_of(port), "uuid", None)
         for port in replica.ports.values()
@@ -431,6 +432,8 @@ def content(replica: Replica) -> dict[str, Any]:
         "subnets by network": grouped(replica.subnets_by_network),
         "options by port": grouped(replica.options_by_port),
         "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
+        "router sides": {key: set(rows) for key, rows in replica.router_sides_by_switch.items()},
+        "floating IPs": {key: row.uuid for key, row in replica.floating_ips.items()},
         "parents": {row.uuid: row.switch for row in replica.ports.values()},
         "owners": replica.owners,
         "router ports": router_ports,

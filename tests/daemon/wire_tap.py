@@ -67,7 +67,7 @@ class WireTap:
         self._sessions: list[_Session] = []
         self._transacts: list[Transact] = []
         self._fault: Fault | None = None
-        self._late: list[tuple[_Session, bytes]] = []
+        self._late: list[tuple[_Session, bytearray]] = []
         self._mute: tuple[_Session, Any] | None = None
         self._results: list[Any] = []
         self._is_holding = False
@@ -179,7 +179,7 @@ class WireTap:
             session.cut()
         session.near.close()
 
-    def _request(self, session: _Session, message: bytes) -> None:
+    def _request(self, session: _Session, message: bytearray) -> None:
         body = json.loads(message)
         is_write = False
         if body.get("method") == "transact":
@@ -220,7 +220,7 @@ class WireTap:
         session.cut()
         session.far.close()
 
-    def _reply(self, session: _Session, message: bytes) -> None:
+    def _reply(self, session: _Session, message: bytearray) -> None:
         body = json.loads(message)
         if (session, body.get("id")) == self._mute:
             self._mute = None

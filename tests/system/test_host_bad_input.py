@@ -142,7 +142,7 @@ CASES = {
     ),
     "Open vSwitch hangs": Case(
         f"{CENTRAL} {ADDRESS}",
-        "Open vSwitch's database does not answer (/run/openvswitch/db.sock: no answer in time): ",
+        "the local Open_vSwitch database: no answer within 3 seconds: systemctl status ovsdb",
         do("sh", "-c", "kill -STOP $(cat /run/openvswitch/ovsdb-server.pid)"),
     ),
     "typo in a key": Case(

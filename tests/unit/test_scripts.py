@@ -20,7 +20,7 @@ SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
 RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
-CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "dhclient")
+CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient")
 
 FEDORA = 'ID=fedora\nVERSION_ID=43\nPRETTY_NAME="Fedora Linux 43"\n'
 STREAM9 = 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"\n'
@@ -157,6 +157,7 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "ovn-host",
                 "iproute2",
                 "openssl",
+                "sudo",
                 "isc-dhcp-client",
             ],
         ),
@@ -273,7 +274,17 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
         pytest.param(
             FEDORA,
             False,
-            [["openvswitch", "ovn-central", "ovn-host", "iproute", "openssl", "dhcp-client"]],
+            [
+                [
+                    "openvswitch",
+                    "ovn-central",
+                    "ovn-host",
+                    "iproute",
+                    "openssl",
+                    "sudo",
+                    "dhcp-client",
+                ]
+            ],
             id="fedora",
         ),
         pytest.param(
@@ -287,6 +298,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovn22.09-host",
                     "iproute",
                     "openssl",
+                    "sudo",
                     "dhcp-client",
                 ],
             ],
@@ -302,6 +314,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovirt-openvswitch-ovn-host",
                     "iproute",
                     "openssl",
+                    "sudo",
                     "dhcp-client",
                 ]
             ],
@@ -312,7 +325,14 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
             False,
             [
                 ["centos-release-nfv-openvswitch"],
-                ["openvswitch3.5", "ovn24.09-central", "ovn24.09-host", "iproute", "openssl"],
+                [
+                    "openvswitch3.5",
+                    "ovn24.09-central",
+                    "ovn24.09-host",
+                    "iproute",
+                    "openssl",
+                    "sudo",
+                ],
             ],
             id="el10",
         ),

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
-from . import programs
+from . import commands
 from .errors import HostError
 
 IpAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -68,7 +68,10 @@ def by_netifaces(netifaces: Any) -> list[Address]:
 
 def by_ip(timeout_s: float) -> list[Address]:
     """Return the addresses that ip(8) shows. Raises HostError."""
-    output = programs.run(["ip", "-json", "address"], timeout_s)
+    try:
+        output = commands.run(["/usr/sbin/ip", "-json", "address"], timeout_s)
+    except commands.CommandError as error:
+        raise HostError(f"this host's addresses cannot be read: {error}") from error
     try:
         return [
             Address(link["ifname"], _ip(entry["local"]), entry["prefixlen"])

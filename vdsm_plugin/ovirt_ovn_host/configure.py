@@ -19,12 +19,12 @@ from . import (
     database,
     live,
     outlook,
-    ovsdb,
     services,
+    southbound,
 )
 from .chassis import Change, join
 from .config import Config, decode
-from .errors import HostError
+from .errors import HostError, NoDatabase
 from .files import write
 from .outlook import Outlook, Paths
 
@@ -106,7 +106,7 @@ def _look_with_switch(config: Config, paths: Paths, say: Say) -> Outlook:
     """Look at the host, and start Open vSwitch if that is all that is in the way."""
     try:
         return outlook.look(config, paths)
-    except ovsdb.NoDatabase:
+    except NoDatabase:
         step = services.Step("start", services.SWITCH)
         services.do(step)
         say(str(step))
@@ -122,7 +122,7 @@ def _check_central(seen: Outlook) -> None:
     if seen.wanted.tls_files is not None:
         files = certificates.Files(*seen.wanted.tls_files)
         tls = certificates.context(files, ssl.PROTOCOL_TLS_CLIENT)
-    ovsdb.find_southbound(seen.wanted.remotes, tls, _CENTRAL_TIMEOUT_S)
+    southbound.find(seen.wanted.remotes, tls, _CENTRAL_TIMEOUT_S)
 
 
 def _is_renamed(seen: Outlook) -> bool:

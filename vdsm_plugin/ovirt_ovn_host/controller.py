@@ -11,8 +11,9 @@ import os
 import select
 import time
 
-from . import programs
+from . import commands
 
+_PID_FILE = "/run/ovn/ovn-controller.pid"
 _TIMEOUT_S = 3
 _LEAVE_TIMEOUT_S = 10
 _PAUSE_S = 0.05
@@ -22,7 +23,7 @@ def is_connected() -> bool:
     """Say whether it runs and has a session with Southbound."""
     try:
         return _appctl("connection-status") == "connected"
-    except programs.ProgramError:
+    except commands.CommandError:
         return False
 
 
@@ -51,19 +52,17 @@ def leave() -> bool:
         poll = select.poll()
         poll.register(process, select.POLLIN)
         return bool(poll.poll(_LEAVE_TIMEOUT_S * 1000))
-    except programs.ProgramError:
+    except commands.CommandError:
         return False
     finally:
         os.close(process)
 
 
 def _pid() -> int:
-    # OVN_RUNDIR is OVN's own variable.
-    folder = os.environ.get("OVN_RUNDIR") or "/run/ovn"
-    with open(os.path.join(folder, "ovn-controller.pid"), encoding="ascii") as file:
+    with open(_PID_FILE, encoding="ascii") as file:
         return int(file.read())
 
 
 def _appctl(*words: str) -> str:
-    command = ["ovn-appctl", f"--timeout={_TIMEOUT_S}", "--target=ovn-controller", *words]
-    return programs.run(command, _TIMEOUT_S + 1).strip()
+    command = ["/usr/bin/ovn-appctl", f"--timeout={_TIMEOUT_S}", "--target=ovn-controller", *words]
+    return commands.run(command, _TIMEOUT_S + 1).decode(errors="replace").strip()

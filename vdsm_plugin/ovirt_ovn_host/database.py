@@ -4,20 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from . import live, ovsdb
 from .chassis import Plan
-from .errors import DatabaseError, Outrun
+from .errors import DatabaseError, NoDatabase
 from .live import Live
+from .localdb import LocalDatabaseError
 
-TIMEOUT_S = 3.0
 _MOST_TRIES = 10
 
 
 def read() -> Live:
     """Read it. Raises DatabaseError, NoDatabase if Open vSwitch does not run."""
-    return live.decode(ovsdb.transact(live.OPERATIONS, TIMEOUT_S))
+    with _host_errors():
+        return live.decode(ovsdb.transact(live.OPERATIONS))
 
 
 def change(plan_for: Callable[[Live], Plan]) -> Plan:
@@ -31,8 +33,21 @@ def change(plan_for: Callable[[Live], Plan]) -> Plan:
         if not plan.operations:
             return plan
         try:
-            ovsdb.transact(plan.operations, TIMEOUT_S)
-        except Outrun:
+            with _host_errors():
+                ovsdb.transact(plan.operations)
+        except ovsdb.Outrun:
             continue
         return plan
     raise DatabaseError("Open vSwitch's database is changed by somebody else all the time")
+
+
+@contextlib.contextmanager
+def _host_errors() -> Iterator[None]:
+    try:
+        yield
+    except ovsdb.Outrun:
+        raise
+    except ovsdb.NoLocalDatabase as error:
+        raise NoDatabase(f"{error}: systemctl start openvswitch") from error
+    except LocalDatabaseError as error:
+        raise DatabaseError(f"{error}: systemctl status ovsdb-server") from error

@@ -17,5 +17,5 @@ class DatabaseError(HostError):
     """An OVSDB server cannot be reached, or has refused."""
 
 
-class Outrun(DatabaseError):
-    """A guard of a transaction failed: somebody else was faster, so plan again."""
+class NoDatabase(DatabaseError):
+    """There is no server: Open vSwitch is stopped or not installed."""

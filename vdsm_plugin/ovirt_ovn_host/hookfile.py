@@ -1,35 +1,27 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hooks need to know of the settings, as one file of `key=value` lines.
+"""The hooks' settings, from the host's. Pure.
 
-Hooks run for each vNIC and have no time to read INI files. The file lies in /run and is
-written by the configurator, and when VDSM starts; a hook that does not find it, or not a
-key in it, takes the default, so only what differs from that is written. Pure.
+Hooks have no time to read INI files, so what they need lies in a file of their own
+(`settings`). It is written by the configurator, and when VDSM starts. A hook that does not
+find a key takes the default, so only what differs from that is written.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from . import settings
 from .config import HOOKS, OPTIONS, Config
-from .live import DEFAULT_BRIDGE
-
-PATH = Path("/run/ovirt-provider-ovn-driver/hooks")
-
-# The keys: those of the settings' section [hooks], and these.
-BRIDGE = "bridge"  # the integration bridge
-TUNNEL_NETWORK = "tunnel-network"  # VDSM's network whose address ends the tunnels
 
 
 def encode(config: Config, *, bridge: str, tunnel_network: str) -> str:
-    """Return the file's content; "" if all defaults hold."""
-    lines = {BRIDGE: "" if bridge == DEFAULT_BRIDGE else bridge, TUNNEL_NETWORK: tunnel_network}
-    defaults = Config()
+    """Return the content of the hooks' file; "" if all defaults hold."""
+    values = {settings.BRIDGE: bridge, settings.TUNNEL_NETWORK: tunnel_network}
     for option in OPTIONS:
-        value = getattr(config, option.field)
-        if option.section == HOOKS and value != getattr(defaults, option.field):
-            lines[option.key] = _text(value)
-    return "".join(f"{key}={value}\n" for key, value in lines.items() if value)
+        if option.section == HOOKS:
+            values[option.key] = _text(getattr(config, option.field))
+    return "".join(
+        f"{key}={value}\n" for key, value in values.items() if value != settings.DEFAULTS[key]
+    )
 
 
 def _text(value: object) -> str:

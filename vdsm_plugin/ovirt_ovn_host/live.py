@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from . import snapshot
 from .errors import DatabaseError
 
 DEFAULT_BRIDGE = "br-int"
@@ -33,10 +34,7 @@ _TABLES = {
     "Port": ["_uuid", "interfaces"],
     "Interface": ["_uuid", "name", "ofport", "external_ids"],
 }
-OPERATIONS = tuple(
-    {"op": "select", "table": table, "where": [], "columns": columns}
-    for table, columns in _TABLES.items()
-)
+OPERATIONS = tuple(snapshot.selects(_TABLES))
 
 
 class Interface(NamedTuple):

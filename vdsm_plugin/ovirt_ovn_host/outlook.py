@@ -17,22 +17,23 @@ from . import (
     addresses,
     certificates,
     chassis,
+    commands,
     config_files,
     config_values,
     database,
     hookfile,
     live,
-    ovsdb,
-    programs,
     services,
     tunnel,
-    vdsm_networks,
+    vdsmconf,
 )
 from .certificates import Files
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, NoDatabase
 from .files import FileChange, difference
 from .live import Live
+from .networks import NotUnderstood, decode_networks
+from .settings import PATH as HOOKS_PATH
 
 _ADDRESSES_TIMEOUT_S = 2.0
 _FQDN_TIMEOUT_S = 2.0
@@ -44,7 +45,7 @@ class Paths(NamedTuple):
     settings: Path = config_files.FOLDER
     # ovs-ctl puts what is in it into the database at each start.
     system_id: Path = Path("/etc/openvswitch/system-id.conf")
-    hooks: Path = hookfile.PATH
+    hooks: Path = Path(HOOKS_PATH)
 
 
 class Outlook(NamedTuple):
@@ -94,7 +95,7 @@ def look(config: Config, paths: Paths) -> Outlook:
         )
     try:
         now = database.read()
-    except ovsdb.NoDatabase:
+    except NoDatabase:
         # What else is wrong is said first: it would be in the way when that runs again.
         _wanted(config, None)
         raise
@@ -128,10 +129,20 @@ def read_host(config: Config, now: Live | None) -> tunnel.Host:
     """Return what tunnels could end at. Raises HostError."""
     return tunnel.Host(
         addresses=addresses.read(_ADDRESSES_TIMEOUT_S),
-        networks=vdsm_networks.read(),
+        networks=_read_networks(),
         names=config.network_names,
         current=now.external_ids.get(live.ENCAP_IP, "") if now else "",
     )
+
+
+def _read_networks() -> dict[str, str]:
+    """Return the link that has the addresses of each of VDSM's networks, by its name."""
+    try:
+        networks = decode_networks(vdsmconf.read_running("nets"))
+    except (NotUnderstood, OSError, ValueError):
+        # None that a name could be found among: then that is what is said.
+        return {}
+    return {name: network.top for name, network in sorted(networks.items())}
 
 
 def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tunnel, list[str]]:
@@ -173,6 +184,7 @@ def _host_name() -> str:
         return name
     try:
         # Within a limit: it may ask DNS.
-        return programs.run(["hostname", "--fqdn"], _FQDN_TIMEOUT_S).strip()
-    except programs.ProgramError:
+        output = commands.run(["/usr/bin/hostname", "--fqdn"], _FQDN_TIMEOUT_S)
+    except commands.CommandError:
         return name
+    return output.decode(errors="replace").strip()

@@ -1,144 +1,94 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Talking to OVSDB servers: one request to a connection, within a time-out.
+"""Transactions on the local Open_vSwitch database, for who may open its socket.
 
-I/O. This host's Open_vSwitch database by its unix socket, and a Southbound only as far as
-to know whether it is one. The protocol is that of RFC 7047 section 4.
+I/O. One to a connection (RFC 7047 section 4.1.3), all of it within a time-out.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import DatabaseError, Outrun
+from . import fastjson, localdb, snapshot
+from .localdb import LocalDatabaseError
 
-DATABASE = "Open_vSwitch"
-SOUTHBOUND = "OVN_Southbound"
+TIMEOUT_S = 3.0
 
 
-class NoDatabase(DatabaseError):
+class NoLocalDatabase(LocalDatabaseError):
     """There is no server: Open vSwitch is stopped or not installed."""
 
 
-def local_socket() -> str:
-    """Return where this host's ovsdb-server listens; OVS_RUNDIR is Open vSwitch's own variable."""
-    return os.path.join(os.environ.get("OVS_RUNDIR") or "/run/openvswitch", "db.sock")
+class Outrun(LocalDatabaseError):
+    """A `wait` of the transaction failed: somebody else was faster."""
 
 
-def transact(operations: Sequence[Mapping[str, Any]], timeout_s: float) -> list[Any]:
-    """Send operations to this host's database as one transaction; return the result of each.
+def read(
+    tables: Mapping[str, Sequence[str]], timeout_s: float = TIMEOUT_S
+) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Return columns of all rows by table, in OVSDB's notation. Raises as `transact`."""
+    return snapshot.rows_of(tables, transact(snapshot.selects(tables), timeout_s))
 
-    Raises Outrun if a `wait` failed, NoDatabase, or another DatabaseError. Then nothing
-    was changed, unless the server has not answered in time.
+
+def transact(operations: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT_S) -> list[Any]:
+    """Send operations as one transaction and return the result of each.
+
+    Raises NoLocalDatabase, Outrun or another LocalDatabaseError; then nothing was
+    changed, unless the server did not answer in time.
     """
-    path = local_socket()
+    params = [localdb.DATABASE, *operations]
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_s)
-            connection.connect(path)
-            results = _call(connection, "transact", [DATABASE, *operations], timeout_s)
+            connection.connect(localdb.SOCKET)
+            results = call(connection, "transact", params, timeout_s)
+    except socket.timeout:  # its name is TimeoutError from Python 3.10 on
+        raise LocalDatabaseError(f"no answer within {timeout_s:g} seconds") from None
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise NoDatabase(
-            f"Open vSwitch does not run ({path}: {error.strerror}): systemctl start openvswitch"
-        ) from None
+        raise NoLocalDatabase(error) from error
     except (OSError, ValueError) as error:
-        raise DatabaseError(
-            f"Open vSwitch's database does not answer ({path}: {_words(error)}): "
-            "systemctl status ovsdb-server"
-        ) from None
-    _check(operations, results)
-    return list(results)
-
-
-def _check(operations: Sequence[Mapping[str, Any]], results: Any) -> None:
-    """Raise what a transaction's results say; the commit's own error is one result more."""
+        raise LocalDatabaseError(error) from error
     if not isinstance(results, list):
-        raise DatabaseError(f"Open vSwitch's database answers {results!r:.200}")
+        raise LocalDatabaseError(f"unexpected answer {results!r:.80}")
     for number, result in enumerate(results):
+        # The commit's own failure is one result more than there were operations.
         if isinstance(result, dict) and "error" in result:
             words = f"{result['error']}: {result.get('details', '')}"
-            if number < len(operations) and operations[number]["op"] == "wait":
-                raise Outrun(f"Open vSwitch's database was changed meanwhile: {words}")
-            raise DatabaseError(f"Open vSwitch's database refuses: {words}")
+            is_wait = number < len(operations) and operations[number]["op"] == "wait"
+            raise (Outrun if is_wait else LocalDatabaseError)(words)
+    return results
 
 
-def find_southbound(remotes: Sequence[str], tls: ssl.SSLContext | None, timeout_s: float) -> str:
-    """Return the first of the remotes where a Southbound answers; DatabaseError if none does."""
-    reasons = []
-    end = time.monotonic() + timeout_s
-    for remote in remotes:
-        try:
-            _ask_southbound(remote, tls, max(end - time.monotonic(), 0.1) / 2)
-        except (OSError, ValueError) as error:
-            reasons.append(f"{remote}: {_words(error)}")
-        else:
-            return remote
-    raise DatabaseError(
-        f"no Southbound of OVN answers ({'; '.join(reasons)}): "
-        "is central right, does OVN run there, and does a firewall let port 6642 through?"
-    )
+def call(connection: socket.socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
+    """Send one request over a connection and return its result.
 
-
-def _ask_southbound(remote: str, tls: ssl.SSLContext | None, timeout_s: float) -> None:
-    method, _, rest = remote.partition(":")
-    if method == "unix":
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(rest)
-            names = _call(connection, "list_dbs", [], timeout_s)
-    else:
-        host, _, port = rest.rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
-            if method == "ssl":
-                assert tls is not None
-                connection = tls.wrap_socket(connection)
-            with connection:
-                names = _call(connection, "list_dbs", [], timeout_s)
-    if not isinstance(names, list) or SOUTHBOUND not in names:
-        # Those with an underscore are the server's own.
-        others = [str(name) for name in names or () if str(name)[:1] != "_"]
-        raise ValueError(f"it has {', '.join(others) or 'no database'}, and not {SOUTHBOUND}")
-
-
-def _call(connection: socket.socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
-    """Send one request and return its result; OSError or ValueError if there is none.
-
-    The server sends nothing else in so short a time: it asks for a sign of life after
-    five seconds at the earliest.
+    OSError if there is no answer in time, ValueError if it is an error, or none of OVSDB's.
     """
     end = time.monotonic() + timeout_s
     request = {"id": 0, "method": method, "params": params}
-    connection.sendall(json.dumps(request).encode())
+    connection.sendall(fastjson.dumps(request).encode())
+    reply = _reply(connection, end)
+    if not isinstance(reply, dict) or "result" not in reply:
+        raise ValueError(f"unexpected answer {reply!r:.80}")
+    if reply.get("error") is not None:
+        raise ValueError(f"{reply['error']!r:.200}")
+    return reply["result"]
+
+
+def _reply(connection: socket.socket, end: float) -> Any:
+    """Return the first message: the server sends no other within so short a time-out."""
     text = b""
     while True:
         connection.settimeout(max(end - time.monotonic(), 0.001))
-        piece = connection.recv(1 << 16)
+        piece = connection.recv(1 << 18)
         if not piece:
             raise ValueError("the server closed the connection")
         text += piece
         if piece.endswith(b"}"):
             try:
-                reply = json.loads(text)
+                return fastjson.loads(text)
             except ValueError:
                 continue  # the brace was one inside of the message
-            if not isinstance(reply, dict) or "result" not in reply:
-                raise ValueError(f"the server says {text[:80]!r}")
-            if reply.get("error") is not None:
-                raise ValueError(f"the server says {reply['error']!r:.200}")
-            return reply["result"]
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, socket.timeout):  # its name is TimeoutError from Python 3.10 on
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not of our authority: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    return getattr(error, "strerror", None) or str(error)

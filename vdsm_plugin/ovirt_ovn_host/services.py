@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import programs
+from . import commands
 from .errors import HostError
 
 SWITCH = "openvswitch"
@@ -63,10 +63,10 @@ def is_active(service: str) -> bool:
 
 def _answers(question: str, service: str) -> bool:
     try:
-        programs.run(["systemctl", "--quiet", question, service], _ASK_TIMEOUT_S)
-    except programs.ProgramTimeout:
-        raise
-    except programs.ProgramError:
+        _systemctl(question, service, _ASK_TIMEOUT_S)
+    except commands.CommandTimeout as error:
+        raise HostError(f"systemd does not answer: {error}") from error
+    except commands.CommandError:
         return False
     return True
 
@@ -74,9 +74,13 @@ def _answers(question: str, service: str) -> bool:
 def do(step: Step) -> None:
     """Do a step; HostError with systemd's reason if that fails."""
     try:
-        programs.run(["systemctl", "--quiet", step.verb, step.service], _ACT_TIMEOUT_S)
-    except programs.ProgramError as error:
+        _systemctl(step.verb, step.service, _ACT_TIMEOUT_S)
+    except commands.CommandError as error:
         raise HostError(
-            f"{error}: is the package {_PACKAGES[step.service]} installed? "
-            f"systemctl status {step.service}"
+            f"{step}: {' '.join(str(error).split())}: is the package {_PACKAGES[step.service]} "
+            f"installed? systemctl status {step.service}"
         ) from error
+
+
+def _systemctl(verb: str, service: str, timeout_s: float) -> None:
+    commands.run(["/usr/bin/systemctl", "--quiet", verb, service], timeout_s)

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from vdsm.tool import ExtraArgsError, NotRootError, UsageError, expose
+
+# Where our package is, which only what we install needs to find.
+sys.path.append("@DATADIR@")
 
 
 @expose("ovn-config")

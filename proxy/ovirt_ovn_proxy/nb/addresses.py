@@ -4,7 +4,8 @@
 
 Pure. A VM's port has them in `addresses`, or, where OVN chose them itself
 ("<mac> dynamic"), in `dynamic_addresses`; a router's in its Logical_Router_Port
-(ovn-nb(5), "Logical_Switch_Port: Addressing").
+(ovn-nb(5), "Logical_Switch_Port: Addressing"); a floating IP in keys of ours, as OVN's
+switch must not answer for it: the router does.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def addressing(port: SwitchPort, router_port: RouterPort | None) -> Addressing:
         return Addressing(normalize_mac(router_port.mac), tuple(hosts))
     element = _main_element(port)
     if element is None:
-        return NOTHING
+        floating = port.external_ids.get(keys.FLOATING_ADDRESS)
+        if floating is None:
+            return NOTHING
+        return Addressing(normalize_mac(port.external_ids.get(keys.FLOATING_MAC, "")), (floating,))
     mac, *rest = element
     if "dynamic" in element:
         assigned = (port.dynamic_addresses or "").split()

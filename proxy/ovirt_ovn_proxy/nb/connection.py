@@ -288,11 +288,13 @@ class Connection(Generic[R]):
         self._problems.clear()
         self._hurry()
         self._calls.open()
+        if self._copy.replica is not None:
+            self._copy.replica.settle()
 
     def _write(self, transport: Transport, session: Session[R]) -> None:
-        for message in session.outgoing:
-            transport.send(message)
-        session.outgoing.clear()
+        if session.outgoing:
+            transport.send(b"".join(session.outgoing))  # one write wakes the server once
+            session.outgoing.clear()
         try:
             if transport.flush() and self._calls:
                 for call in self._calls.take():

@@ -34,18 +34,22 @@ class Framer:
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []  # the message that has not ended yet
+        self._begun = bytearray()  # the message that has not ended yet
         self._depth = 0
         self._in_string = False
         self._escaped = False  # the last byte was a backslash that escapes the next
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytearray]:
         """Take the next bytes of the stream and return the messages that end in them.
 
         Raises ProtocolError for anything but white space between two objects.
         """
-        messages: list[bytes] = []
+        messages: list[bytearray] = []
         plain = self._mask_escapes(data)
+        marks = plain.translate(None, _NEITHER)
+        if b"}{" not in marks:  # so there is no boundary: a look at much less
+            self._take(data, marks, messages)
+            return messages
         quotes = int(self._in_string)
         start = counted = 0
         for boundary in _BOUNDARY.finditer(plain):
@@ -53,9 +57,9 @@ class Framer:
             quotes += plain.count(b'"', counted, end)
             counted = end
             if quotes % 2 == 0:  # outside strings
-                self._take(data[start:end], plain[start:end], messages)
+                self._take(data[start:end], plain[start:end].translate(None, _NEITHER), messages)
                 start = end
-        self._take(data[start:], plain[start:], messages)
+        self._take(data[start:], plain[start:].translate(None, _NEITHER), messages)
         return messages
 
     def _mask_escapes(self, data: bytes) -> bytes:
@@ -69,27 +73,27 @@ class Framer:
             self._escaped = data.endswith(b"\\")
         return data
 
-    def _take(self, piece: bytes, plain: bytes, messages: list[bytes]) -> None:
-        """Add a piece, `plain` without escapes, in which at most one message ends: at its end."""
-        if not self._parts:
+    def _take(self, piece: bytes, marks: bytes, messages: list[bytearray]) -> None:
+        """Add a piece, `marks` its braces and quotes; a message can end at its end only."""
+        if not self._begun:
             piece = piece.lstrip()
             if piece and not piece.startswith(b"{"):
                 raise ProtocolError(f"expected a JSON object, got {piece[:40]!r}")
         if not piece:
             return
-        self._parts.append(piece)
-        self._count(plain)
+        self._begun += piece
+        self._count(marks)
         if self._depth > 0 or self._in_string:
             return
         if self._depth < 0 or not piece.rstrip().endswith(b"}"):
             raise ProtocolError(f"garbage after a JSON object: {piece[-40:]!r}")
-        messages.append(b"".join(self._parts))
-        self._parts = []
+        messages.append(self._begun)
+        self._begun = bytearray()
 
-    def _count(self, plain: bytes) -> None:
+    def _count(self, marks: bytes) -> None:
         # Every quote opens or closes a string, and strings without braces do not
         # matter: two quotes side by side cancel out, whatever they open or close.
-        between = plain.translate(None, _NEITHER).replace(b'""', b"").split(b'"')
+        between = marks.replace(b'""', b"").split(b'"')
         outside = b"".join(between[self._in_string :: 2])
         self._in_string ^= len(between) % 2 == 0
         self._depth += outside.count(b"{") - outside.count(b"}")

@@ -20,7 +20,7 @@ NETWORK_EXTERNAL = "ovirt_router_external"
 NIC_NAME = "ovirt_nic_name"
 DEVICE_ID = "ovirt_device_id"
 DEVICE_OWNER = "ovirt_device_owner"
-SECURITY_GROUPS = "ovirt_security_groups"
+SECURITY_GROUPS = "ovirt_security_groups"  # ids, or DEFAULT_GROUP, with blanks between them
 LOCALNET_NIC_NAME = "localnet_port"
 HOST_ID = "ovirt_binding_host_id"
 VNIC_TYPE = "ovirt_binding_vnic_type"
@@ -47,6 +47,52 @@ SUBNET_ROUTES = "ovirt_host_routes"  # JSON list of {destination, nexthop}
 # DHCP_Options: the options of one port that differ from its subnet's
 PORT_OF_OPTIONS = "ovirt_port_id"
 SUBNET_OF_OPTIONS = "ovirt_subnet_id"
+
+# Port_Group: a security group. Two are there for all ports, known by the names of their
+# rows: the default group, and the one that drops what no group's rule allows.
+DEFAULT_GROUP = "Default"
+DROP_GROUP = "DropAll"
+GROUP_NAME = "ovirt_sec_group_name"
+GROUP_PROJECT = "ovirt_project_id"
+GROUP_TENANT = "ovirt_tenant_id"
+GROUP_STATEFUL = "ovirt_stateful"  # "False"; absent: stateful
+
+# ACL: a rule of a security group; groups stand here by the names of their rows
+RULE_GROUP = "ovirt_port_group_id"
+RULE_REMOTE_GROUP = "ovirt_remote_group_id"
+RULE_ETHERTYPE = "ovirt_ethertype"
+RULE_PROTOCOL = "ovirt_protocol"
+RULE_PORT_MIN = "ovirt_min_port"
+RULE_PORT_MAX = "ovirt_max_port"
+RULE_PREFIX = "ovirt_ip_prefix"
+RULE_DESCRIPTION = "ovirt_rule_description"
+# What ovirt-provider-ovn writes, while it reads the one before.
+RULE_DESCRIPTION_WRITTEN = "description"
+
+# Logical_Router: a router; ROUTER_GATEWAY is the REST id of its external gateway's port
+ROUTER_GATEWAY = "ovirt_gateway_port"
+ROUTER_NAME = "ovirt_router_name"  # absent: the row's own name
+ROUTER_SNAT = "ovirt_enable_snat"  # absent: off
+
+# Logical_Router_Port: which of its options are ours to take away again, separated by blanks
+ROUTER_PORT_OPTIONS = "ovirt_options"
+
+# Logical_Router_Static_Route, NAT: rows that follow from a router's gateway
+GATEWAY_ROUTE = "ovirt_gateway_route"
+GATEWAY_SNAT = "ovirt_gateway_snat"
+
+# Logical_Switch_Port on an external network: a floating IP, whose id is in DEVICE_ID.
+# The last three only while it is associated.
+FLOATING_ADDRESS = "ovirt_floating_ip_address"
+FLOATING_MAC = "ovirt_floating_mac_address"
+FLOATING_PORT = "ovirt_floating_port_id"
+FLOATING_FIXED = "ovirt_floating_fixed_ip_address"
+FLOATING_ROUTER = "ovirt_floating_router_id"
+
+# Logical_Switch_Port of a VM: ids of its floating IPs, separated by blanks.
+# NAT: the id of the floating IP that it works for.
+FLOATING_IPS = "ovirt_floating_ips"
+NAT_FLOATING_IP = "ovirt_floating_ip_id"
 
 # Any of them
 DESCRIPTION = "ovirt_description"

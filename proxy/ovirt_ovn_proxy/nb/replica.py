@@ -17,7 +17,17 @@ from typing import Any, NamedTuple, cast
 
 from . import keys, schema
 from .addresses import NOTHING, Addressing, addressing
-from .rows import ROWS, DhcpOptions, NbGlobal, RouterPort, Row, Switch, SwitchPort
+from .rows import (
+    ROWS,
+    Acl,
+    DhcpOptions,
+    NbGlobal,
+    PortGroup,
+    RouterPort,
+    Row,
+    Switch,
+    SwitchPort,
+)
 from .usage import Usage
 from .values import patch
 
@@ -70,10 +80,20 @@ class Replica:
         self.ports = cast("dict[str, SwitchPort]", self.tables[schema.PORT])
         self.dhcp = cast("dict[str, DhcpOptions]", self.tables[schema.DHCP])
         self.router_ports = cast("dict[str, RouterPort]", self.tables[schema.ROUTER_PORT])
+        self.port_groups = cast("dict[str, PortGroup]", self.tables[schema.PORT_GROUP])
+        self.acls = cast("dict[str, Acl]", self.tables[schema.ACL])
+        self.port_groups_by_name: dict[str, PortGroup] = {}
+        self._port_group_names: dict[str, str] = {}
         self.ports_by_name: dict[str, SwitchPort] = {}
         self.ports_by_device: dict[str, tuple[SwitchPort, ...]] = {}
         self.subnets_by_network: dict[str, dict[str, DhcpOptions]] = {}
         self.localnets_by_switch: dict[str, dict[str, SwitchPort]] = {}
+        self.router_sides_by_switch: dict[str, dict[str, SwitchPort]] = {}
+        self._by_switch = {
+            "localnet": self.localnets_by_switch,
+            "router": self.router_sides_by_switch,
+        }
+        self.floating_ips: dict[str, SwitchPort] = {}
         self.options_by_port: dict[str, dict[str, DhcpOptions]] = {}
         self._indexed_dhcp: dict[str, _IndexedDhcp] = {}
         self._router_port_by_name: dict[str, RouterPort] = {}
@@ -92,6 +112,10 @@ class Replica:
     def router_port_of(self, port: SwitchPort) -> RouterPort | None:
         """Return the router's side of a port of type "router"; None if there is none."""
         return self._router_port_by_name.get(port.options.get("router-port", ""))
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the switch's side of a router port; None if there is none."""
+        return self._behind_router_port.get(router_port.name)
 
     def usage_of(self, switch: Switch) -> Usage:
         """Return what is taken on a switch: counted once, and kept current from then on."""
@@ -119,13 +143,16 @@ class Replica:
                     self.owners[child].update(dict.fromkeys(getattr(row, column), row.uuid))
             self._reindex_router_ports(self.tables, {}, {})
             self._reindex_dhcp(self.dhcp)
+            self._reindex_port_groups(self.port_groups)
             for port in self.ports.values():
                 self._put_in(port)
-        # Nobody has to wait for all networks to be counted, see `usage_of`.
+
+    def settle(self) -> None:
+        """Have what is taken counted on all networks; `usage_of` counts one that is asked for."""
         if len(self.ports) < _SMALL:
             self._count_all()
         else:
-            # Later: who waits for the sync comes first.
+            # Later: the first requests come first.
             counting = threading.Timer(_LATER_S, self._count_all)
             counting.daemon = True
             counting.start()
@@ -204,6 +231,9 @@ class Replica:
                 touched[uuid] = self.ports[uuid]
         self._reindex_router_ports(changed, deleted, touched)
         self._reindex_dhcp([*deleted.get(schema.DHCP, {}), *changed.get(schema.DHCP, {})])
+        self._reindex_port_groups(
+            [*deleted.get(schema.PORT_GROUP, {}), *changed.get(schema.PORT_GROUP, {})]
+        )
         # All out before any is put in: a name or an address may change hands.
         for port in cast("Iterable[SwitchPort]", deleted.get(schema.PORT, {}).values()):
             self._take_out(port)
@@ -259,6 +289,22 @@ class Replica:
                 if entry is not None and entry.cidr is not None:
                     self._forget_rendered(entry.owner)
 
+    def _reindex_port_groups(self, uuids: Iterable[str]) -> None:
+        """Index port groups by name; which one is the default group shows in ports' answers."""
+        default = self.port_groups_by_name.get(keys.DEFAULT_GROUP)
+        for uuid in uuids:
+            name = self._port_group_names.pop(uuid, None)
+            if name is not None:
+                del self.port_groups_by_name[name]
+        for uuid in uuids:
+            row = self.port_groups.get(uuid)
+            if row is not None:
+                self._port_group_names[uuid] = row.name
+                self.port_groups_by_name[row.name] = row
+        if default is not self.port_groups_by_name.get(keys.DEFAULT_GROUP):
+            for network in self.switches:
+                self._forget_rendered(network)
+
     def _owner_of(self, row: DhcpOptions) -> _IndexedDhcp | None:
         network = row.external_ids.get(keys.SUBNET_NETWORK)
         if network:
@@ -289,14 +335,17 @@ class Replica:
             )
             if others:
                 self.ports_by_device[indexed.device_id] = others
+            if self.floating_ips.get(indexed.device_id) is port:
+                del self.floating_ips[indexed.device_id]
         usage, found = self._counted.pop(port.uuid, (None, NOTHING))
         if usage is not None:
             usage.discard(found)
         if self._behind_router_port.get(indexed.router_port) is port:
             del self._behind_router_port[indexed.router_port]
-        localnets = self.localnets_by_switch.get(port.switch or "", {})
-        if localnets.pop(port.uuid, None) is not None and not localnets:
-            del self.localnets_by_switch[port.switch or ""]
+        for index in self._by_switch.values():
+            ports = index.get(port.switch or "", {})
+            if ports.pop(port.uuid, None) is not None and not ports:
+                del index[port.switch or ""]
         switch = self.switches.get(port.switch or "")
         if switch is not None:
             switch.rendered = None
@@ -311,13 +360,15 @@ class Replica:
         device_id = port.external_ids.get(keys.DEVICE_ID)
         if device_id:
             self.ports_by_device[device_id] = (*self.ports_by_device.get(device_id, ()), port)
+            if keys.FLOATING_ADDRESS in port.external_ids:
+                self.floating_ips[device_id] = port
         router_port = port.options.get("router-port", "") if port.type == "router" else ""
         if router_port:
             self._behind_router_port[router_port] = port
         if switch is not None:
             switch.rendered = None
-            if port.type == "localnet":
-                self.localnets_by_switch.setdefault(switch.uuid, {})[port.uuid] = port
+            if port.type in self._by_switch:
+                self._by_switch[port.type].setdefault(switch.uuid, {})[port.uuid] = port
             usage = self._usages.get(switch.uuid)
             if usage is not None:
                 self._count(port, usage)

@@ -184,6 +184,7 @@ class RouterPort(Row):
     __slots__ = (
         "enabled",
         "external_ids",
+        "gateway_chassis",
         "ha_chassis_group",
         "ipv6_ra_configs",
         "mac",
@@ -198,6 +199,7 @@ class RouterPort(Row):
     networks: tuple[str, ...]
     enabled: bool | None
     ha_chassis_group: str | None
+    gateway_chassis: tuple[str, ...]
     ipv6_ra_configs: Mapping[str, str]
     options: Mapping[str, str]
     external_ids: Mapping[str, str]

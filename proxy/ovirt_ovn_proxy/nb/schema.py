@@ -77,6 +77,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "networks": Kind.SET,
         "enabled": Kind.OPTIONAL,
         "ha_chassis_group": Kind.OPTIONAL,
+        "gateway_chassis": Kind.SET,
         "ipv6_ra_configs": Kind.MAP,
         "options": Kind.MAP,
         "external_ids": Kind.MAP,
@@ -133,6 +134,7 @@ REFERENCES = frozenset(
         (PORT, "dhcpv4_options"),
         (PORT, "dhcpv6_options"),
         (ROUTER_PORT, "ha_chassis_group"),
+        (ROUTER_PORT, "gateway_chassis"),
         (NAT, "gateway_port"),
         (PORT_GROUP, "ports"),
     }

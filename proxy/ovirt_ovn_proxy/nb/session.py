@@ -4,19 +4,21 @@
 
 Pure: messages in, messages out, no socket, no clock, no thread. A session
 first watches the server's own `_Server` database on the same connection (is
-this the leader of the cluster, is it connected?), then learns which columns
-the schema has, then monitors them. Messages are handled strictly in their
-order on the wire: that a reply comes after all updates that were committed
-before it is what the barrier rests on (ovsdb-server sends a session's pending
-updates before any reply).
+this the leader of the cluster, is it connected?), then monitors all columns of
+`TABLES`. Only a server that refuses is asked for its schema, which costs more
+than the rest of the greeting: it may lack some columns. Messages are handled
+strictly in their order on the wire: that a reply comes after all updates that
+were committed before it is what the barrier rests on (ovsdb-server sends a
+session's pending updates before any reply).
 """
 
 from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -64,6 +66,9 @@ class ReplicaLoader(Protocol):
     def loaded(self) -> None:
         """All rows are there."""
 
+    def settle(self) -> None:
+        """Do what can wait; those who waited for the replica to be current go on meanwhile."""
+
     def apply(self, updates: TableUpdates) -> None:
         """Take one committed transaction, as a whole."""
 
@@ -109,13 +114,16 @@ class Session(Generic[R]):
         self._make_replica = make_replica
         self._on_reply = on_reply
         self._databases: dict[str, dict[str, Any]] = {}
+        # The ids of our own requests, oldest first: the server answers in their order.
+        self._awaited: deque[str] = deque()
+        self._answered = ""
         self._greeting = self._greet()
-        self._awaited = ""
-        self._request(next(self._greeting))
+        next(self._greeting)
 
-    def handle(self, message: bytes) -> None:
+    def handle(self, message: bytes | bytearray) -> None:
         """Take one message from the server."""
-        dump_awaited = self._awaited.startswith("monitor_cond")
+        awaited = self._awaited[0] if self._awaited else None
+        dump_awaited = awaited is not None and awaited.startswith("monitor_cond")
         body = None
         try:
             text = message.decode()
@@ -128,80 +136,94 @@ class Session(Generic[R]):
             self._go_on(Dump(text))
         elif body.get("method") is not None:
             self._notification(body["method"], body)
-        elif self._awaited and body.get("id") == self._awaited:
+        elif awaited is not None and body.get("id") == awaited:
             self._go_on(Dump(text) if dump_awaited else body)
         else:
             self._on_reply(body.get("id"), body)
 
     # --- greeting ----------------------------------------------------------
 
-    def _request(self, request: tuple[str, list[Any]]) -> None:
-        # One request at a time: its method serves as id.
-        self._awaited, params = request
-        message = {"method": self._awaited, "params": params, "id": self._awaited}
+    def _request(self, method: str, params: Sequence[Any]) -> None:
+        # No two with the same method are under way, so it serves as id.
+        self._awaited.append(method)
+        message = {"method": method, "params": params, "id": method}
         self.outgoing.append(json.dumps(message).encode())
 
     def _go_on(self, reply: Any) -> None:
-        try:
-            self._request(self._greeting.send(reply))
-        except StopIteration:
-            self._awaited = ""
+        self._answered = self._awaited.popleft()
+        with suppress(StopIteration):
+            self._greeting.send(reply)
 
-    def _greet(self) -> Generator[tuple[str, list[Any]], Any, None]:
+    def _greet(self) -> Generator[None, Any, None]:
+        """Ask what is to be asked; each `yield` gives the reply to the oldest open request."""
         # Without this the server would close the session when a database changes
         # its state, instead of telling (ovsdb-server(7) section 4.1.17).
-        yield "set_db_change_aware", [True]
+        self._request("set_db_change_aware", [True])
         tables: Mapping[str, Any] = {"Database": [{"columns": _SERVER_COLUMNS}]}
-        dump = yield "monitor_cond", [SERVER_DATABASE, SERVER_DATABASE, tables]
+        self._request("monitor_cond", [SERVER_DATABASE, SERVER_DATABASE, tables])
+        yield  # a server that does not know the first one is good enough
+        dump = yield
         for _, uuid, change in dump:
             self._database_changed(uuid, change)
-        self._check_end(dump)
+        _check_error(self._end(dump))
         self._check_role()
         self.greeted = True
 
-        reply = yield "get_schema", [DATABASE]
-        _check_error(reply.get("error"))
-        columns = choose_columns(reply["result"])
-        tables = {table: [{"columns": names}] for table, names in columns.items()}
-        known = self._copy.last_txn_id if columns == self._copy.columns else None
-        dump = yield "monitor_cond_since", [DATABASE, DATABASE, tables, known or _NO_TXN]
-        if not dump.found and not self._load(dump, columns):
+        columns: Columns = {table: list(names) for table, names in TABLES.items()}
+        error = yield from self._follow("monitor_cond_since", columns)
+        if error:
+            self._request("get_schema", [DATABASE])
+            reply = yield
+            _check_error(reply.get("error"))
+            columns = choose_columns(reply["result"])
+            error = yield from self._follow("monitor_cond_since", columns)
+        if "unknown method" in str(error):
             # A server without transaction ids.
-            dump = yield "monitor_cond", [DATABASE, DATABASE, tables]
-            if not self._load(dump, columns):
-                raise SessionOver(f"monitor refused: {dump.error}")
-        elif dump.found:
-            self._resume(dump)
+            error = yield from self._follow("monitor_cond", columns)
+        _check_error(error)
         self.synced = True
 
-    def _load(self, dump: Dump, columns: Columns) -> bool:
-        """Fill a new replica and put it in the place of the old one; false if refused."""
+    def _follow(self, method: str, columns: Columns) -> Generator[None, Any, Any]:
+        """Monitor the columns, and have the copy hold them; return the error if refused."""
+        params = [DATABASE, DATABASE, {table: [{"columns": columns[table]}] for table in columns}]
+        if method == "monitor_cond_since":
+            known = self._copy.last_txn_id if columns == self._copy.columns else None
+            params.append(known or _NO_TXN)
+        self._request(method, params)
+        dump = yield
+        return self._resume(dump) if dump.found else self._load(dump, columns)
+
+    def _load(self, dump: Dump, columns: Columns) -> Any:
+        """Fill a new replica and put it in the place of the old one."""
         replica = self._make_replica()
         with _no_garbage_collection():
             for table, uuid, change in dump:
                 replica.load(table, uuid, change["initial"])
-            if "unknown method" in str(dump.error):
-                return False
-            self._check_end(dump)
+            error = self._end(dump)
+            if error:
+                return error
             replica.loaded()
         self._copy.replica = replica
         self._copy.columns = columns
         self._copy.last_txn_id = dump.last_txn_id
-        return True
+        return None
 
-    def _resume(self, dump: Dump) -> None:
+    def _resume(self, dump: Dump) -> Any:
         """Bring the replica from an earlier session up to date."""
         updates: dict[str, dict[str, Mapping[str, Row]]] = {}
         for table, uuid, change in dump:
             updates.setdefault(table, {})[uuid] = change
-        self._check_end(dump)
-        self._apply(updates, dump.last_txn_id)
+        error = self._end(dump)
+        if not error:
+            self._apply(updates, dump.last_txn_id)
+        return error
 
-    def _check_end(self, dump: Dump) -> None:
+    def _end(self, dump: Dump) -> Any:
+        """Return the error of a dump of which every row was read, None if there is none."""
         # A long reply is read without knowing whose it is; here it has ended.
-        if dump.request_id != self._awaited:
-            raise ProtocolError(f"a reply to {dump.request_id!r:.40}, not to {self._awaited}")
-        _check_error(dump.error)
+        if dump.request_id != self._answered:
+            raise ProtocolError(f"a reply to {dump.request_id!r:.40}, not to {self._answered}")
+        return dump.error
 
     # --- notifications -----------------------------------------------------
 

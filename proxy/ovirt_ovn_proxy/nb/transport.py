@@ -23,8 +23,9 @@ from .remote import Remote, TlsFiles, tls_context
 # A whole TLS chunk is taken or none of it, and it has to be offered unchanged
 # again (OpenSSL: SSL_write, "bad length"). So data is cut once, when queued.
 _CHUNK_BYTES = 64 * 1024
-_READ_BYTES = 256 * 1024
-_READS_AT_ONCE = 16
+# Below the size (glibc: 128 KiB) from which memory is mapped anew for each read.
+_READ_BYTES = 96 * 1024
+_READS_AT_ONCE = 32
 
 Address = Union[str, tuple[Any, ...]]
 

@@ -9,22 +9,49 @@ the replica's lock. Shows our rows only; rows of other managers are invisible.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from . import keys, schema
 from .addresses import Addressing, addressing
 from .replica import Replica
-from .rows import DhcpOptions, NbGlobal, Row, Switch, SwitchPort
+from .rows import (
+    Acl,
+    DhcpOptions,
+    HaChassisGroup,
+    NbGlobal,
+    PortGroup,
+    Router,
+    RouterPort,
+    Row,
+    Switch,
+    SwitchPort,
+)
 from .usage import Usage
 
 
-def is_ours(row: Switch) -> bool:
-    """Say whether a switch is a network of ours."""
+def is_ours(row: Switch | PortGroup | Acl) -> bool:
+    """Say whether a row carries any key of ours."""
     return any(key.startswith(keys.PREFIX) for key in row.external_ids)
 
 
 def is_port(row: SwitchPort) -> bool:
     """Say whether a switch port is a REST port: ours, and not a physical network's."""
     return row.type != "localnet" and keys.NIC_NAME in row.external_ids
+
+
+def is_security_group(row: PortGroup) -> bool:
+    """Say whether a port group is a REST security group."""
+    return is_ours(row) and row.name != keys.DROP_GROUP
+
+
+def is_bare_router(row: Router) -> bool:
+    """Say whether a router is as ovirt-provider-ovn leaves one without gateway and interfaces.
+
+    It writes no key of its own, but always `enabled`, which `ovn-nbctl lr-add` and
+    other managers leave empty; those that set it (OpenStack) write keys of theirs.
+    """
+    has_nothing = not (row.external_ids or row.options or row.ports or row.nat)
+    return has_nothing and row.enabled is not None
 
 
 class View:
@@ -96,9 +123,73 @@ class View:
             if self.port(row.name) is row:
                 yield row
 
+    def port_groups_of(self, port: SwitchPort) -> list[PortGroup]:
+        """Return the port groups of ours that a port is in."""
+        rows = cast("dict[str, PortGroup]", self._replica.tables[schema.PORT_GROUP]).values()
+        return [row for row in rows if port.uuid in row.ports and is_ours(row)]
+
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port."""
         return addressing(port, self._replica.router_port_of(port))
+
+    # routers
+
+    def routers(self) -> Iterator[Router]:
+        """Yield the routers that are ours."""
+        rows = cast("dict[str, Router]", self._replica.tables[schema.ROUTER]).values()
+        return filter(self._is_our_router, rows)
+
+    def router(self, router_id: str) -> Router | None:
+        """Return the row of a router."""
+        row = cast("Router | None", self.row(schema.ROUTER, router_id))
+        return row if row is not None and self._is_our_router(row) else None
+
+    def _is_our_router(self, row: Router) -> bool:
+        """Say whether a router is ours.
+
+        It has a key of ours, or none (ovirt-provider-ovn writes one with the external
+        gateway only) and a port of ours that names it as its device.
+        """
+        if any(key.startswith(keys.PREFIX) for key in row.external_ids):
+            return True
+        return is_bare_router(row) or any(
+            port is not None and port.external_ids.get(keys.DEVICE_ID) == row.uuid
+            for port in map(self.port_behind, self.router_ports(row))
+        )
+
+    def router_ports(self, router: Router) -> list[RouterPort]:
+        """Return the ports of a router, those that others gave it too."""
+        return cast("list[RouterPort]", self.children(router, "ports"))
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the REST port that is the switch's side of a router port."""
+        row = self._replica.port_behind(router_port)
+        return row if row is not None and self.port(row.name) is row else None
+
+    def router_sides(self, switch: Switch) -> list[SwitchPort]:
+        """Return the REST ports of a network that are routers' ports."""
+        rows = self._replica.router_sides_by_switch.get(switch.uuid, {})
+        return [rows[uuid] for uuid in sorted(rows) if is_port(rows[uuid])]
+
+    def router_port_of(self, port: SwitchPort) -> RouterPort | None:
+        """Return the router's side of a port."""
+        return self._replica.router_port_of(port) if port.type == "router" else None
+
+    def chassis_group(self, name: str) -> HaChassisGroup | None:
+        """Return the group of chassis with this name, whoever made it."""
+        rows = cast("dict[str, HaChassisGroup]", self._replica.tables[schema.HA_GROUP]).values()
+        return next((row for row in rows if row.name == name), None)
+
+    # floating IPs
+
+    def floating_ips(self) -> Iterator[SwitchPort]:
+        """Yield the ports that hold floating IPs."""
+        return (row for row in self._replica.floating_ips.values() if self.port(row.name) is row)
+
+    def floating_ip(self, floating_ip_id: str) -> SwitchPort | None:
+        """Return the port that holds a floating IP."""
+        row = self._replica.floating_ips.get(floating_ip_id)
+        return row if row is not None and self.port(row.name) is row else None
 
     def options_of(self, port_id: str) -> list[DhcpOptions]:
         """Return the DHCP rows that belong to one port alone."""
@@ -122,6 +213,45 @@ class View:
         row = self._replica.dhcp.get(subnet_id)
         network_id = row.external_ids.get(keys.SUBNET_NETWORK) if row is not None else None
         return row if network_id and self.network(network_id) is not None else None
+
+    # security groups
+
+    def port_group(self, name: str) -> PortGroup | None:
+        """Return a port group by the name of its row, whoever made it."""
+        return self._replica.port_groups_by_name.get(name)
+
+    def security_groups(self) -> Iterator[PortGroup]:
+        """Yield the port groups that are security groups."""
+        return filter(is_security_group, self._replica.port_groups.values())
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group."""
+        row = self._replica.port_groups.get(group_id)
+        return row if row is not None and is_security_group(row) else None
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+        row = self.port_group(name)
+        return row if row is not None and is_security_group(row) else None
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group."""
+        rows = map(self._replica.acls.get, group.acls)
+        return [row for row in rows if row is not None and is_ours(row)]
+
+    def rules(self) -> Iterator[Acl]:
+        """Yield the ACLs that are rules of security groups."""
+        for group in self.security_groups():
+            yield from self.rules_of(group)
+
+    def rule(self, rule_id: str) -> Acl | None:
+        """Return the ACL of a security group rule."""
+        row = self._replica.acls.get(rule_id)
+        return row if row is not None and is_ours(row) and self.group_of(row) else None
+
+    def group_of(self, rule: Acl) -> PortGroup | None:
+        """Return the security group that a rule belongs to."""
+        return self.security_group(self.owner(rule) or "")
 
     # guards
 

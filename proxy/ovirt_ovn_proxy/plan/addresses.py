@@ -10,13 +10,14 @@ every user of this module has to advance.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import BadRequest, Conflict, NotFound
 from ..nb.addresses import ip_number
 from ..nb.rows import Switch
 from ..wire.subnet import Subnet, eui64, host_limits, read_subnet
+from .common import put
 from .draft import Draft
 
 
@@ -46,6 +47,32 @@ def make_mac(draft: Draft, switch: Switch, label: str) -> str:
         "MacAddressGenerationFailure",
         f"Unable to generate unique mac on network {switch.uuid}.",
     )
+
+
+def reserve(draft: Draft, switch: Switch, ips: Iterable[str]) -> None:
+    """Keep OVN's own address management off addresses that no switch port shows to it.
+
+    It is in use on networks that ovirt-provider-ovn made, or may find after a site
+    went back to it; then it has to find a gateway's address here to give it up.
+    """
+    _exclude(draft, switch, lambda excluded: [*excluded, *filter(_is_ipv4, ips)])
+
+
+def release(draft: Draft, switch: Switch, ips: Iterable[str]) -> None:
+    """Give addresses back that were reserved."""
+    given_up = set(ips)
+    _exclude(draft, switch, lambda excluded: [ip for ip in excluded if ip not in given_up])
+
+
+def _exclude(draft: Draft, switch: Switch, change: Callable[[list[str]], list[str]]) -> None:
+    row = draft.current(switch)
+    config = dict(row.other_config)
+    put(config, "exclude_ips", " ".join(change(config.get("exclude_ips", "").split())), "")
+    draft.update(row.copy(other_config=config))
+
+
+def _is_ipv4(ip: str) -> bool:
+    return ":" not in ip
 
 
 class Allocator:
@@ -102,6 +129,34 @@ class Allocator:
         automatic = [ip for ip in self.automatic() if ip not in taken]
         return [*taken, *automatic] if taken else taken
 
+    def for_router(self, subnet_id: str, ip: str) -> str:
+        """Take a router's address, which is never made from its MAC."""
+        return self._take_given({"subnet_id": subnet_id, "ip_address": ip}, is_router=True)
+
+    def floating(self, subnet_id: str | None, ip: str | None) -> str:
+        """Take an IPv4 address for a floating IP: the given one, or any (of one subnet)."""
+        subnets = [subnet for subnet in self._subnets if subnet.version == 4]
+        if not subnets:
+            raise BadRequest(
+                "BadRequest",
+                f"Bad floatingip request: Network {self._switch.uuid} does not contain any "
+                "IPv4 subnet.",
+            )
+        entry = {"subnet_id": subnet_id} if subnet_id is not None else {}
+        if ip is not None:
+            return self._take_given({**entry, "ip_address": ip})
+        if subnet_id is not None:
+            subnets = [subnet for subnet in [self._subnet(subnet_id)] if subnet.version == 4]
+        try:
+            if subnets:
+                return self._take_any(subnets)
+        except Conflict:
+            pass
+        raise BadRequest(
+            "ExternalIpAddressExhausted",
+            f"Unable to find any IP address on external network {self._switch.uuid}.",
+        )
+
     def following(self, old_mac: str | None) -> list[str]:
         """Return the port's own addresses; those made from its old MAC change with it."""
         if old_mac is None or old_mac == self._mac:
@@ -117,7 +172,7 @@ class Allocator:
             subnet.is_auto and eui64(subnet.network, self._mac) == ip for subnet in self._subnets
         )
 
-    def _take_given(self, entry: Mapping[str, str]) -> str:
+    def _take_given(self, entry: Mapping[str, str], is_router: bool = False) -> str:
         ip = entry["ip_address"]
         number = ip_number(ip)
         subnet = self._subnet(entry["subnet_id"]) if "subnet_id" in entry else self._holding(ip)
@@ -126,7 +181,7 @@ class Allocator:
                 "InvalidIpForSubnet",
                 f"IP address {ip} is not a valid IP for the specified subnet {subnet.id}.",
             )
-        if subnet.is_auto and ip != eui64(subnet.network, self._mac):
+        if subnet.is_auto and not is_router and ip != eui64(subnet.network, self._mac):
             raise BadRequest(
                 "AllocationOnAutoAddressSubnet",
                 f"IPv6 address {ip} can not be directly assigned to a port on subnet {subnet.id} "
@@ -216,14 +271,23 @@ class Allocator:
 
     def _excluded(self, version: int) -> set[int]:
         """Return what an existing switch keeps from OVN's own address management."""
-        excluded: set[int] = set()
-        for item in self._switch.other_config.get("exclude_ips", "").split():
-            start, _, end = item.partition("..")
-            first, last = ip_number(start), ip_number(end or start)
-            # More than a subnet's worth is no list of exceptions but a mistake.
-            if version == 4 and first and last and 0 <= last[1] - first[1] < 65536:
-                excluded.update(range(first[1], last[1] + 1))
-        return excluded
+        if version == 6:
+            return set()
+        known = self._draft.excluded.get(self._switch.uuid)
+        if known is None:
+            known = self._draft.excluded[self._switch.uuid] = _excluded_by(self._switch)
+        return known
+
+
+def _excluded_by(switch: Switch) -> set[int]:
+    excluded: set[int] = set()
+    for item in switch.other_config.get("exclude_ips", "").split():
+        start, _, end = item.partition("..")
+        first, last = ip_number(start), ip_number(end or start)
+        # More than a subnet's worth is no list of exceptions but a mistake.
+        if first and last and first[0] == 4 and 0 <= last[1] - first[1] < 65536:
+            excluded.update(range(first[1], last[1] + 1))
+    return excluded
 
 
 def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:

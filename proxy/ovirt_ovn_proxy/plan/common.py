@@ -8,9 +8,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import NotFound
 from ..nb import keys
+from ..nb.rows import Switch
 from ..wire.common import integer
-from .draft import Context
+from .draft import Context, Draft
+
+
+def network(draft: Draft, network_id: str) -> Switch:
+    """Return the switch of a network; raises NotFound for an unknown one."""
+    switch = draft.network(network_id)
+    if switch is None:
+        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
+    return switch
 
 
 def created(values: Mapping[str, Any], context: Context) -> dict[str, str]:

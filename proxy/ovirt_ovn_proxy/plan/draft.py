@@ -10,18 +10,28 @@ plan. Reading goes to the view for everything that the draft does not touch.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, cast
 
 from ..config import Config
-from ..nb import keys, schema
-from ..nb.addresses import Addressing
+from ..nb import keys, ops, schema
+from ..nb.addresses import Addressing, addressing
 from ..nb.ops import Operation
-from ..nb.rows import DhcpOptions, Row, RowT, Switch, SwitchPort
-from ..nb.view import View
+from ..nb.rows import (
+    Acl,
+    DhcpOptions,
+    PortGroup,
+    Router,
+    RouterPort,
+    Row,
+    RowT,
+    Switch,
+    SwitchPort,
+)
+from ..nb.view import View, is_ours, is_security_group
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 
 # strftime(3); UTC
@@ -64,10 +74,24 @@ class Plan:
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """The transaction: every guard once, before the first change."""
+        """The transaction: every guard once, before the first change.
+
+        All that comes into one set is one mutation: the server copies a set for each, and
+        sets of ports are long.
+        """
         guards = chain.from_iterable(step.guards() for step in self.steps)
         once = {repr(guard): guard for guard in guards}
-        return [*once.values(), *chain.from_iterable(step.operations() for step in self.steps)]
+        members: dict[tuple[str, str, str], list[str]] = {}
+        for step in self.steps:
+            if isinstance(step, Attach):
+                members.setdefault(step.target, []).append(step.member)
+        changes: list[Operation] = []
+        for step in self.steps:
+            if not isinstance(step, Attach):
+                changes += step.operations()
+            elif step.target in members:
+                changes.append(ops.add_to_set(*step.target, members.pop(step.target)))
+        return [*once.values(), *changes]
 
     def is_done(self, view: View) -> bool:
         """Say whether all its changes are in the view."""
@@ -86,14 +110,30 @@ class Draft:
         # By the row that has the set, and its member.
         self._attached: dict[tuple[str, str], Attach] = {}
         self._detached: dict[tuple[str, str], Detach] = {}
+        # The same by row and column, and the rows that keep new ones alive.
+        self._members: dict[tuple[str, str], list[str]] = {}
+        self._owners: dict[str, str] = {}
+        # Both sides of routers' ports that this draft makes or changes, by the port's name.
+        self._router_ports: dict[str, RouterPort] = {}
+        self._behind_router_ports: dict[str, SwitchPort] = {}
+        # New floating IPs, by id.
+        self._floating_ips: dict[str, str] = {}
         self._guards: list[Guard] = []
         self._counters: dict[str, Advance] = {}
         self._counters_row: list[Insert] = []
         # Rows of DHCP_Options among the inserted, by the network or port that they serve.
         self._new_dhcp: dict[str, list[str]] = {}
+        # Port groups among the inserted, by name.
+        self._new_port_groups: dict[str, str] = {}
+        # Port groups that are known to be as they have to be.
+        self.ready_groups: set[str] = set()
+        # The rules of security groups in the view, by what makes two of them the same.
+        self.known_rules: dict[str, Mapping[Any, str]] = {}
         # What this draft takes on a network, beside what the view shows as taken.
         self.taken_macs: set[tuple[str, str]] = set()
         self.taken_addresses: dict[tuple[str, int], set[int]] = {}
+        # What an existing switch keeps from address management, by its uuid.
+        self.excluded: dict[str, set[int]] = {}
         # Where the search in a pool goes on: nothing below is free any more.
         self.search_from: dict[tuple[str, str], int] = {}
 
@@ -102,11 +142,14 @@ class Draft:
     def insert(self, row: Row) -> None:
         """Want a new row."""
         self._inserted[row.uuid] = row
+        self._index(row)
         if isinstance(row, DhcpOptions):
             owner = row.external_ids.get(keys.SUBNET_NETWORK) or row.external_ids.get(
                 keys.PORT_OF_OPTIONS, ""
             )
             self._new_dhcp.setdefault(owner, []).append(row.uuid)
+        elif isinstance(row, PortGroup):
+            self._new_port_groups[row.name] = row.uuid
 
     def insert_into(self, parent: Row, column: str, child: Row) -> None:
         """Want a new row, in a column of the one that keeps it alive."""
@@ -119,10 +162,22 @@ class Draft:
         if self._detached.pop(key, None) is None:
             is_new = row.uuid in self._inserted
             self._attached[key] = Attach(row.table, row.uuid, column, member.uuid, is_new)
+            self._members.setdefault((row.uuid, column), []).append(member.uuid)
+            if (row.table, column) in schema.CHILDREN:
+                self._owners[member.uuid] = row.uuid
 
     def update(self, new: Row) -> None:
         """Want a row of the view, or of this draft, to become `new`."""
         (self._inserted if new.uuid in self._inserted else self._updated)[new.uuid] = new
+        self._index(new)
+
+    def _index(self, row: Row) -> None:
+        if isinstance(row, RouterPort):
+            self._router_ports[row.name] = row
+        elif isinstance(row, SwitchPort) and row.type == "router":
+            self._behind_router_ports[row.options.get("router-port", "")] = row
+        elif isinstance(row, SwitchPort) and keys.FLOATING_ADDRESS in row.external_ids:
+            self._floating_ips[row.external_ids.get(keys.DEVICE_ID, "")] = row.uuid
 
     def delete(self, row: Row) -> None:
         """Want a row of a root table to go."""
@@ -169,6 +224,10 @@ class Draft:
         wanted = self._updated.get(row.uuid) or self._inserted.get(row.uuid) or row
         return cast("RowT", wanted)
 
+    def inserted(self, uuid: str) -> Row | None:
+        """Return a row that this draft inserts."""
+        return self._inserted.get(uuid)
+
     def network(self, network_id: str) -> Switch | None:
         """Return the switch of a network as this draft wants it."""
         row = self.view.network(network_id)
@@ -183,10 +242,14 @@ class Draft:
 
     def _attached_to(self, parent: Row, column: str) -> list[Row]:
         return [
-            self._inserted[step.member]
-            for step in self._attached.values()
-            if (step.uuid, step.column) == (parent.uuid, column) and step.member in self._inserted
+            self._inserted[member]
+            for member in self._members.get((parent.uuid, column), ())
+            if (parent.uuid, member) in self._attached and member in self._inserted
         ]
+
+    def owner(self, row: Row) -> str | None:
+        """Return the uuid of the row that keeps this one alive, or will."""
+        return self._owners.get(row.uuid) or self.view.owner(row)
 
     def localnet(self, switch: Switch) -> SwitchPort | None:
         """Return the port that joins a network to its physical network."""
@@ -200,7 +263,35 @@ class Draft:
 
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port as this draft wants it."""
-        return self.view.addressing(port)
+        return addressing(port, self.router_port_of(port))
+
+    def port(self, port_id: str) -> SwitchPort | None:
+        """Return the row of a REST port of the view as this draft wants it."""
+        row = self.view.port(port_id)
+        return self.current(row) if row is not None else None
+
+    def router(self, router_id: str) -> Router | None:
+        """Return the row of a router of the view as this draft wants it."""
+        row = self.view.router(router_id)
+        return self.current(row) if row is not None else None
+
+    def floating_ip(self, floating_ip_id: str) -> SwitchPort | None:
+        """Return the port that holds a floating IP as this draft wants it."""
+        inserted = self._inserted.get(self._floating_ips.get(floating_ip_id, ""))
+        row = self.view.floating_ip(floating_ip_id)
+        return cast("SwitchPort | None", inserted) or (self.current(row) if row else None)
+
+    def router_port_of(self, port: SwitchPort) -> RouterPort | None:
+        """Return the router's side of a port as this draft wants it."""
+        if port.type != "router":
+            return None
+        found = self._router_ports.get(port.options.get("router-port", ""))
+        return found or self.view.router_port_of(port)
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the switch's side of a router port as this draft wants it."""
+        found = self._behind_router_ports.get(router_port.name)
+        return found or self.view.port_behind(router_port)
 
     def subnets_of(self, network_id: str) -> list[DhcpOptions]:
         """Return the subnets of a network as this draft wants them, oldest first."""
@@ -216,6 +307,28 @@ class Draft:
         uuids = dict.fromkeys(self._new_dhcp.get(owner, ()))
         rows = (self._inserted.get(uuid) for uuid in uuids)
         return [row for row in rows if isinstance(row, DhcpOptions)]
+
+    def port_group(self, name: str) -> PortGroup | None:
+        """Return a port group by the name of its row, whoever made it."""
+        inserted = self._inserted.get(self._new_port_groups.get(name, ""))
+        row = inserted if isinstance(inserted, PortGroup) else self.view.port_group(name)
+        return self.current(row) if row is not None else None
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group as this draft wants it."""
+        inserted = self._inserted.get(group_id)
+        row = inserted if isinstance(inserted, PortGroup) else self.view.security_group(group_id)
+        return self.current(row) if row is not None else None
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+        row = self.port_group(name)
+        return row if row is not None and is_security_group(row) else None
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group, as this draft wants them."""
+        rows = self.children(group, "acls")
+        return [row for row in rows if isinstance(row, Acl) and is_ours(row)]
 
     def inserted_ports(self) -> Iterator[SwitchPort]:
         """Yield the ports that this draft inserts."""

@@ -20,12 +20,16 @@ from ..wire.network import (
     asked_mtu,
     encode_network,
     encode_provider,
+    is_external,
     is_up,
 )
+from ..wire.port import GATEWAY_OWNER
+from .base_groups import offer_default
 from .common import created, put, updated
 from .dhcp import refresh_network
 from .draft import Draft
 from .port_row import with_admin_state
+from .router_follow import follow_network
 
 Values = Mapping[str, Any]
 
@@ -47,6 +51,8 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     _check_mtu(draft, switch, values)
     draft.insert(switch)
     draft.advance(network_id, is_first=True)
+    if security:
+        offer_default(draft)
     _plan_provider(draft, switch, values, label)
     return _encode(draft, switch)
 
@@ -71,6 +77,10 @@ def update(draft: Draft, switch: Switch, values: Values) -> dict[str, Any]:
     draft.update(wanted)
     if asked_mtu(wanted) != asked_mtu(switch):
         refresh_network(draft, wanted)
+    if is_external(switch) and not is_external(wanted):
+        _check_not_external(draft, switch)
+    if asked_mtu(wanted) != asked_mtu(switch) or draft.localnet(switch) is not localnet:
+        follow_network(draft, switch)
     if is_up(wanted) != is_up(switch):
         draft.advance(switch.uuid)
         for port in draft.view.ports_of(switch):
@@ -92,6 +102,21 @@ def delete(draft: Draft, switch: Switch) -> None:
         draft.delete(subnet)
     draft.delete(switch)
     draft.advance(switch.uuid, is_last=True)
+
+
+def _check_not_external(draft: Draft, switch: Switch) -> None:
+    """Refuse to make a network internal that gateways or floating IPs are on."""
+    draft.advance(switch.uuid)
+    gateways = (
+        port.external_ids.get(keys.DEVICE_OWNER) for port in draft.view.router_sides(switch)
+    )
+    floating = (draft.owner(port) for port in draft.view.floating_ips())
+    if GATEWAY_OWNER in gateways or switch.uuid in floating:
+        raise Conflict(
+            "ExternalNetworkInUse",
+            f"External network {switch.uuid} cannot be updated to be made non-external, since it "
+            "has existing gateway ports or floating IPs.",
+        )
 
 
 def _encode(draft: Draft, switch: Switch) -> dict[str, Any]:

@@ -7,25 +7,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BadRequest, Conflict, NotFound
+from ..errors import BadRequest, Conflict
 from ..nb import keys
 from ..nb.addresses import is_dynamic
 from ..nb.rows import Switch, SwitchPort
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
 from ..wire.port import (
+    INTERFACE_OWNER,
+    SERVICE_OWNER,
     address_pairs,
     asked_admin_state,
     encode_port,
     extra_dhcp_opts,
     has_port_security,
-    is_router_port,
+    is_floating_ip,
+    is_service_port,
 )
+from ..wire.security_group import groups_of_port
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
 from .common import created, put, updated
+from .common import network as _network
 from .dhcp import with_dhcp
 from .draft import Draft
+from .floating_nat import follow_port, leave_port
+from .membership import change_groups, join_groups
 from .port_row import with_addresses, with_asked_state
 
 Values = Mapping[str, Any]
@@ -38,6 +45,8 @@ _KEPT = {
     "binding:host_id": (keys.HOST_ID, ""),
     "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
 }
+_FREE_OF_ROUTERS = {"name", "description", "admin_state_up"}
+_FREE_OF_FLOATING_IPS = {"name"}
 _ADDRESS_ATTRIBUTES = {
     "mac_address",
     "fixed_ips",
@@ -59,6 +68,9 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     security = values.get("port_security_enabled")
     if security is None:
         security = network_has_port_security(switch, context.config)
+    if values["device_owner"].startswith(SERVICE_OWNER):
+        # Routers and servers of the network send for others.
+        security = False
     pairs = _pairs(values["allowed_address_pairs"], mac)
     _check_pairs(pairs, security)
     external_ids = created(values, context)
@@ -71,6 +83,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     port = with_addresses(port, mac, ips, security, pairs)
     port = _with_host(draft, port, values["binding:host_id"])
     port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
+    port = join_groups(draft, port, values, security)
     draft.insert_into(switch, "ports", port)
     draft.advance(switch.uuid)
     return _encode(draft, switch, port)
@@ -79,6 +92,8 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
 def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     """Plan a change of a port; returns its JSON form."""
     switch = _network(draft, port.switch or "")
+    if is_service_port(port):
+        values = _of_service_port(draft, switch, port, values)
     external_ids = dict(port.external_ids)
     if "name" in values:
         external_ids[keys.NIC_NAME] = values["name"]
@@ -98,6 +113,7 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
         options = _merged_options(extra_dhcp_opts(port), values["extra_dhcp_opts"])
         put(external_ids, keys.EXTRA_DHCP_OPTS, options, [])
         wanted = wanted.copy(external_ids=external_ids)
+    wanted = change_groups(draft, port, wanted, values)
     moved = wanted.addresses != port.addresses
     if moved or wanted.external_ids.get(keys.EXTRA_DHCP_OPTS) != port.external_ids.get(
         keys.EXTRA_DHCP_OPTS
@@ -107,13 +123,14 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if port.difference(wanted):
         wanted = wanted.copy(external_ids=updated(wanted.external_ids, draft.context))
     draft.update(wanted)
+    follow_port(draft, wanted)
     return _encode(draft, switch, wanted)
 
 
 def delete(draft: Draft, port: SwitchPort) -> None:
-    """Plan the end of a port; a router's ports go by way of the router."""
-    if is_router_port(port):
-        owner = port.external_ids.get(keys.DEVICE_OWNER, "network:router_interface")
+    """Plan the end of a port; those of routers and floating IPs go with these alone."""
+    if is_service_port(port):
+        owner = port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)
         raise Conflict(
             "ServicePortInUse",
             f"Port {port.name} cannot be deleted directly via the port API: "
@@ -121,22 +138,33 @@ def delete(draft: Draft, port: SwitchPort) -> None:
         )
     for row in draft.options_of(port.name):
         draft.delete(row)
-    # A row of its own that somebody gives it meanwhile would stay.
-    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options")
+    leave_port(draft, port)
+    # A row of its own, or a floating IP, that somebody gives it meanwhile would stay.
+    draft.rest_on(port, "dhcpv4_options", "dhcpv6_options", "external_ids")
     draft.delete_from(_network(draft, port.switch or ""), "ports", port)
-
-
-def _network(draft: Draft, network_id: str) -> Switch:
-    switch = draft.network(network_id)
-    if switch is None:
-        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
-    return switch
 
 
 def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
     ranges = ranges_of(draft.subnets_of(switch.uuid))
+    groups = groups_of_port(port, draft)
     config = draft.context.config
-    return encode_port(port, switch.uuid, draft.addressing(port), ranges, config)
+    return encode_port(port, switch.uuid, draft.addressing(port), ranges, groups, config)
+
+
+def _of_service_port(
+    draft: Draft, switch: Switch, port: SwitchPort, values: Values
+) -> dict[str, Any]:
+    """Return what a PUT may change of a router's or a floating IP's port; the rest must stay."""
+    shown = _encode(draft, switch, port)
+    free = _FREE_OF_FLOATING_IPS if is_floating_ip(port) else _FREE_OF_ROUTERS
+    refused = {name for name, value in values.items() if name not in free and value != shown[name]}
+    if refused:
+        raise BadRequest(
+            "BadRequest",
+            f"Bad port request: {', '.join(sorted(refused))} of port {port.name} "
+            f"belong to its {port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)}.",
+        )
+    return {name: values[name] for name in values if name in free}
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:
@@ -175,11 +203,6 @@ def _readdressed(
     before = (found.mac, has_port_security(port), address_pairs(port, found.mac))
     if (mac, security, pairs) == before and ("fixed_ips" not in values):
         return wanted
-    if is_router_port(port):
-        raise BadRequest(
-            "BadRequest",
-            f"Bad port request: the addresses of port {port.name} belong to its router.",
-        )
     if mac is None:
         raise BadRequest("BadRequest", f"Bad port request: port {port.name} has no MAC address.")
     _check_pairs(pairs, security)

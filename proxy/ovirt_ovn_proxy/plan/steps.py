@@ -116,6 +116,11 @@ class Attach:
     member: str
     is_new: bool = False
 
+    @property
+    def target(self) -> tuple[str, str, str]:
+        """The set: table, uuid and column."""
+        return self.table, self.uuid, self.column
+
     def guards(self) -> Sequence[Operation]:
         return () if self.is_new else (ops.wait_exists(self.table, self.uuid),)
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Conflict, NotFound
+from ..errors import Conflict
 from ..nb import keys
 from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
 from ..nb.view import is_port
-from ..wire.port import address_pairs, has_port_security, is_router_port
+from ..wire.port import address_pairs, has_port_security, is_service_port
 from ..wire.subnet import (
     Range,
     Subnet,
@@ -26,9 +26,11 @@ from ..wire.subnet import (
 )
 from .addresses import Allocator
 from .common import created, put, updated
+from .common import network as _network
 from .dhcp import refresh_ports, with_options
 from .draft import Draft
 from .port_row import with_addresses
+from .router_follow import follow_subnet
 from .subnet_rules import check_gateway_unused, check_new, check_subnet
 
 Values = Mapping[str, Any]
@@ -110,6 +112,7 @@ def update(draft: Draft, row: DhcpOptions, values: Values) -> dict[str, Any]:
         draft.advance(switch.uuid)
         _follow_gateway(draft, switch, old, subnet)
         refresh_ports(draft, switch, draft.view.ports_of(switch))
+        follow_subnet(draft, switch, old, subnet)
     return _encode(draft, wanted)
 
 
@@ -137,13 +140,6 @@ def delete(draft: Draft, row: DhcpOptions) -> None:
         draft.advance(switch.uuid)
         _forget_ovn_addresses(draft, switch, subnet)
     draft.delete(row)
-
-
-def _network(draft: Draft, network_id: str) -> Switch:
-    switch = draft.network(network_id)
-    if switch is None:
-        raise NotFound("NetworkNotFound", f"Network {network_id} could not be found.")
-    return switch
 
 
 def _encode(draft: Draft, row: DhcpOptions) -> dict[str, Any]:
@@ -248,7 +244,13 @@ def _forget_ovn_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
     network = str(subnet.network)
     if subnet.version == 4 and config.get("subnet") == network:
         del config["subnet"]
-        config.pop("exclude_ips", None)
+        # Gateways and floating IPs of another subnet are among them as well.
+        others = [
+            item
+            for item in config.get("exclude_ips", "").split()
+            if ip_number(item) is not None and not subnet.holds(item)
+        ]
+        put(config, "exclude_ips", " ".join(others), "")
     elif subnet.version == 6 and config.get("ipv6_prefix") == network.partition("/")[0]:
         del config["ipv6_prefix"]
     draft.update(draft.current(switch).copy(other_config=config))
@@ -263,7 +265,7 @@ def _plan_auto_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
     for port in draft.view.ports_of(switch):
         port = draft.current(port)
         found = draft.addressing(port)
-        if is_router_port(port) or is_dynamic(port) or found.mac is None:
+        if is_service_port(port) or is_dynamic(port) or found.mac is None:
             continue
         Allocator(draft, switch, found.mac, found.ips).wanted(
             [{"subnet_id": subnet.id, "ip_address": eui64(subnet.network, found.mac)}]
@@ -280,7 +282,7 @@ def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet, span: Ran
     False too for a port whose addresses others decide on.
     """
     found = draft.addressing(port)
-    if not is_port(port) or is_router_port(port) or is_dynamic(port) or found.mac is None:
+    if not is_port(port) or is_service_port(port) or is_dynamic(port) or found.mac is None:
         return False
     automatic = eui64(subnet.network, found.mac)
     ips = [ip for ip in found.ips if ip != automatic]

@@ -8,7 +8,7 @@ Pure. Each resource's module holds its table; this one knows how to use tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,12 +83,27 @@ STANDARD = (
 )
 
 
-class AttributeTable:
-    """The attributes of one resource, by name, and how to read its bodies."""
+def _as_they_are(objects: list[Values]) -> list[Values]:
+    return objects
 
-    def __init__(self, name: str, collection: str, attributes: Sequence[Attribute]) -> None:
+
+class AttributeTable:
+    """The attributes of one resource, by name, and how to read its bodies.
+
+    `check` gets the objects of a POST once each attribute has been read, and returns
+    them as they are to be planned; it refuses what does not go together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        collection: str,
+        attributes: Sequence[Attribute],
+        check: Callable[[list[Values]], list[Values]] = _as_they_are,
+    ) -> None:
         self.name = name
         self.collection = collection
+        self._check = check
         self.by_name = {attribute.name: attribute for attribute in attributes}
 
     def read_post(self, body: bytes) -> tuple[list[Values], bool]:
@@ -102,8 +117,9 @@ class AttributeTable:
             if not isinstance(elements, list) or not 0 < len(elements) <= MOST_AT_ONCE:
                 reason = f"{self.collection} must be a list of 1 to {MOST_AT_ONCE} objects."
                 raise BadRequest("HTTPBadRequest", reason)
-            return [self._created(self._unwrapped(element)) for element in elements], True
-        return [self._created(self._wrapped(root))], False
+            created = [self._created(self._unwrapped(element)) for element in elements]
+            return self._check(created), True
+        return self._check([self._created(self._wrapped(root))]), False
 
     def read_put(self, body: bytes) -> Values:
         """Return what a PUT asks for: only what it names."""

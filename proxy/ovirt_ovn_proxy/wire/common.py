@@ -16,7 +16,16 @@ from ..config import Config
 from ..errors import BadRequest
 from ..nb import keys
 from ..nb.addresses import Addressing
-from ..nb.rows import DhcpOptions, Switch, SwitchPort
+from ..nb.rows import (
+    Acl,
+    DhcpOptions,
+    PortGroup,
+    Router,
+    RouterPort,
+    Row,
+    Switch,
+    SwitchPort,
+)
 from . import readers
 
 _TAGS = readers.list_of(readers.text())
@@ -33,6 +42,30 @@ class Lookup(Protocol):
 
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port."""
+
+    def security_group(self, group_id: str) -> PortGroup | None:
+        """Return the port group of a security group."""
+
+    def security_group_named(self, name: str) -> PortGroup | None:
+        """Return the port group of a security group by the name of its row."""
+
+    def rules_of(self, group: PortGroup) -> list[Acl]:
+        """Return the ACLs that are the rules of a security group."""
+
+    def children(self, row: Row, column: str) -> list[Row]:
+        """Return the rows that a row keeps alive by a column."""
+
+    def owner(self, row: Row) -> str | None:
+        """Return the uuid of the row that keeps this one alive."""
+
+    def port(self, port_id: str) -> SwitchPort | None:
+        """Return the row of a REST port."""
+
+    def router(self, router_id: str) -> Router | None:
+        """Return the row of a router."""
+
+    def port_behind(self, router_port: RouterPort) -> SwitchPort | None:
+        """Return the REST port that is the switch's side of a router port."""
 
 
 def standard(external_ids: Mapping[str, str], name: str, config: Config) -> dict[str, Any]:

@@ -58,6 +58,11 @@ def is_up(switch: Switch) -> bool:
     return switch.external_ids.get(keys.ADMIN_STATE) != "False"
 
 
+def is_external(switch: Switch) -> bool:
+    """Say whether routers may have their external gateways on the network."""
+    return switch.external_ids.get(keys.NETWORK_EXTERNAL) == "True"
+
+
 def has_port_security(switch: Switch, config: Config) -> bool:
     """Say whether new ports of the network get port security."""
     stored = switch.external_ids.get(keys.NETWORK_PORT_SECURITY)
@@ -103,7 +108,7 @@ def encode_network(
         "status": "ACTIVE",
         "subnets": [subnet.uuid for subnet in lookup.subnets_of(switch.uuid)],
         "shared": switch.external_ids.get(keys.NETWORK_SHARED) == "True",
-        "router:external": switch.external_ids.get(keys.NETWORK_EXTERNAL) == "True",
+        "router:external": is_external(switch),
         "mtu": mtu if mtu is not None or is_engine else config.dhcp_mtu_bytes,
         "port_security_enabled": has_port_security(switch, config),
         **provider,

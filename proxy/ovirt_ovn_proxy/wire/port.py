@@ -22,7 +22,10 @@ from .common import standard, stored_json
 from .subnet import Range
 
 ENGINE_OWNER = "oVirt"
-ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
+SERVICE_OWNER = "network:"
+INTERFACE_OWNER = "network:router_interface"
+GATEWAY_OWNER = "network:router_gateway"
+FLOATING_IP_OWNER = "network:floatingip"
 
 VNIC_TYPES = (
     "normal",
@@ -44,7 +47,7 @@ _ADDRESS_PAIR = readers.record(_PAIR_FIELDS)
 _STORED_PAIRS = readers.list_of(readers.record(_PAIR_FIELDS, ("ip_address",)))
 
 
-def _fixed_ips(field: str, value: Any) -> list[dict[str, Any]]:
+def read_fixed_ips(field: str, value: Any) -> list[dict[str, Any]]:
     """Read fixed IPs; none is given twice."""
     entries: list[dict[str, Any]] = readers.list_of(_FIXED_IP, limit=100)(field, value)
     ips = [entry["ip_address"] for entry in entries if "ip_address" in entry]
@@ -125,13 +128,13 @@ PORT = AttributeTable(
             "admin_state_up", readers.boolean, default=True, is_filter=True, is_sortable=True
         ),
         Attribute("mac_address", readers.mac, is_filter=True, is_sortable=True),
-        Attribute("fixed_ips", _fixed_ips, is_filter=True),
+        Attribute("fixed_ips", read_fixed_ips, is_filter=True),
         Attribute("device_id", readers.text(), default="", is_filter=True, is_sortable=True),
         Attribute("device_owner", readers.text(), default="", is_filter=True, is_sortable=True),
         Attribute(
             "status", readers.text(), post=False, put=False, is_filter=True, is_sortable=True
         ),
-        # Accepted and not yet acted upon: there are no groups to name.
+        # What null means depends on the client.
         Attribute(
             "security_groups",
             readers.list_of(readers.text()),
@@ -154,6 +157,16 @@ PORT = AttributeTable(
 def is_router_port(row: SwitchPort) -> bool:
     """Say whether the port belongs to a router, which then owns its addresses."""
     return row.type == "router"
+
+
+def is_floating_ip(row: SwitchPort) -> bool:
+    """Say whether the port does nothing but hold the address of a floating IP."""
+    return keys.FLOATING_ADDRESS in row.external_ids
+
+
+def is_service_port(row: SwitchPort) -> bool:
+    """Say whether the port is a router's or a floating IP's, and changes with those alone."""
+    return is_router_port(row) or is_floating_ip(row)
 
 
 def host_of(row: SwitchPort) -> str:
@@ -203,10 +216,11 @@ def encode_port(
     network_id: str,
     found: Addressing,
     ranges: Sequence[Range],
+    groups: list[str],
     config: Config,
     in_list: bool = False,
 ) -> dict[str, Any]:
-    """Return a port as JSON values.
+    """Return a port as JSON values; `groups` are the ids of its security groups.
 
     `in_list`: a port of the engine that is not up shows no host. The engine then
     announces the host at each start of the VM, and repairs the MAC with it.
@@ -224,8 +238,8 @@ def encode_port(
         "fixed_ips": fixed_ips(found, ranges),
         "device_id": external_ids.get(keys.DEVICE_ID, ""),
         "device_owner": owner,
-        "status": "ACTIVE" if is_up and row.enabled is not False else "DOWN",
-        "security_groups": [],
+        "status": _status(row, is_up),
+        "security_groups": groups,
         "port_security_enabled": has_port_security(row),
         "allowed_address_pairs": address_pairs(row, found.mac),
         "extra_dhcp_opts": extra_dhcp_opts(row),
@@ -235,3 +249,9 @@ def encode_port(
         "binding:vif_type": "ovs" if host else "unbound",
         "binding:vif_details": {},
     }
+
+
+def _status(row: SwitchPort, is_up: bool) -> str:
+    if is_floating_ip(row):
+        return "N/A"
+    return "ACTIVE" if is_up and row.enabled is not False else "DOWN"

@@ -189,6 +189,12 @@ def record(fields: Mapping[str, Reader], required: Iterable[str] = ()) -> Reader
     return read
 
 
+def routes(limit: int, error_type: str) -> Reader:
+    """Read a list of {destination, nexthop}; more than `limit` are refused with `error_type`."""
+    fields = {"destination": cidr, "nexthop": address}
+    return list_of(record(fields, tuple(fields)), limit, error_type)
+
+
 def flat_object(field: str, value: Any) -> dict[str, Any]:
     """Read an object of plain values: the engine's client cannot read nested ones."""
     if not isinstance(value, dict):

@@ -15,19 +15,46 @@ _EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "availability_zone": ("Availability Zone", "The availability zones; there are none."),
     "binding": ("Port Binding", "The host that a port is on."),
     "empty-string-filtering": ("Empty String Filtering", "Filters may look for empty values."),
+    "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "SNAT can be switched off."),
+    "external-net": ("Neutron external network", "Networks can be external."),
     "extra_dhcp_opt": ("Extra DHCP options", "DHCP options of single ports."),
+    "extraroute": ("Neutron Extra Route", "Routers have static routes."),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Routes come and go one by one."),
+    "fip-port-details": ("Floating IP Port Details Extension", "Floating IPs show their port."),
     "ip-substring-filtering": ("IP address substring filtering", "Filters for parts of addresses."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "pagination": ("Pagination support", "Lists can be read page by page."),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Ports can be listed by security group.",
+    ),
     "port-security": ("Port Security", "Ports send from their own addresses only."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
     "provider": ("Provider Network", "Networks on physical networks, flat or VLAN."),
+    "router": ("Neutron L3 Router", "Routers between networks, with external gateways."),
+    "security-group": ("security-group", "The traffic that ports let in and out."),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "Rules show their prefix without host bits, too.",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rules of the default group",
+        "Rules tell whether they are the default group's.",
+    ),
+    "security-groups-shared-filtering": (
+        "Security group filtering on the shared field",
+        "Groups can be listed by whether they are shared; none is.",
+    ),
     "sorting": ("Sorting support", "Lists can be sorted."),
     "standard-attr-description": ("standard-attr-description", "Everything has a description."),
     "standard-attr-revisions": ("Resource revision numbers", "Everything counts its changes."),
     "standard-attr-tag": ("Tag support for resources", "Everything can have tags."),
     "standard-attr-timestamp": ("Resource timestamps", "Everything knows when it was changed."),
+    "stateful-security-group": (
+        "Stateful security group",
+        "Groups may do without connection tracking.",
+    ),
 }
 
 # Far beyond what a site has; a limit is a promise of the API, not a need of OVN.

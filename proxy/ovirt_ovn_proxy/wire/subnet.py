@@ -25,13 +25,7 @@ IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 STATEFUL, STATELESS, SLAAC = "dhcpv6-stateful", "dhcpv6-stateless", "slaac"
 _MODE = readers.choice(STATEFUL, STATELESS, SLAAC)
-_ROUTES = readers.list_of(
-    readers.record(
-        {"destination": readers.cidr, "nexthop": readers.address}, ("destination", "nexthop")
-    ),
-    limit=20,
-    error_type="HostRoutesExhausted",
-)
+_ROUTES = readers.routes(20, "HostRoutesExhausted")
 
 SUBNET = AttributeTable(
     "subnet",
@@ -122,6 +116,14 @@ class Subnet:
     def version(self) -> int:
         """IP version, 4 or 6."""
         return self.network.version
+
+    def holds(self, ip: str) -> bool:
+        """Say whether an address lies in the subnet; a malformed one does not."""
+        number = ip_number(ip)
+        if number is None or number[0] != self.version:
+            return False
+        first, last = self.network.network_address, self.network.broadcast_address
+        return int(first) <= number[1] <= int(last)
 
     @property
     def is_auto(self) -> bool:

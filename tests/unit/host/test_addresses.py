@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ovirt_ovn_host import addresses, programs
+from ovirt_ovn_host import addresses, commands
 from ovirt_ovn_host.errors import HostError
 
 
@@ -65,7 +65,7 @@ def test_by_netifaces() -> None:
 )
 def test_by_ip(monkeypatch: pytest.MonkeyPatch, output: str, found: list[str]) -> None:
     """What is not an address is passed over."""
-    monkeypatch.setattr(programs, "run", lambda *_: output)
+    monkeypatch.setattr(commands, "run", lambda *_: output.encode())
     assert found == [str(it) for it in addresses.by_ip(1)]
 
 
@@ -74,7 +74,7 @@ def test_by_ip(monkeypatch: pytest.MonkeyPatch, output: str, found: list[str]) -
 )
 def test_ip_of_another_kind(monkeypatch: pytest.MonkeyPatch, output: str) -> None:
     """An ip that prints something else is told, in one line."""
-    monkeypatch.setattr(programs, "run", lambda *_: output)
+    monkeypatch.setattr(commands, "run", lambda *_: output.encode())
     with pytest.raises(HostError, match="ip -json address"):
         addresses.by_ip(1)
 

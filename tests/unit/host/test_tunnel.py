@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ovirt_ovn_host import vdsm_networks
 from ovirt_ovn_host.addresses import Address
 from ovirt_ovn_host.errors import ConfigError
 from ovirt_ovn_host.tunnel import Host, Tunnel, resolve
@@ -156,22 +155,3 @@ def test_the_engines_names_are_shown() -> None:
     """Where the engine's name of a network is known, it is shown beside VDSM's."""
     with pytest.raises(ConfigError, match=rf'network {GENERATED} "OVN tunnels"\)'):
         resolve("x", Host(ADDRESSES, NETWORKS, {GENERATED: "OVN tunnels"}))
-
-
-@pytest.mark.parametrize(
-    ("attributes", "link"),
-    [
-        ({}, "net"),
-        ({"bridged": True, "nic": "eth0", "vlan": 100}, "net"),
-        ({"bridged": False, "nic": "eth0"}, "eth0"),
-        ({"bridged": False, "nic": "eth0", "vlan": 100}, "eth0.100"),
-        ({"bridged": False, "nic": "eth0", "vlan": 0}, "eth0.0"),
-        ({"bridged": False, "bonding": "bond0", "vlan": "100"}, "bond0.100"),
-        ({"bridged": False, "bonding": "bond0", "vlan": ""}, "bond0"),
-        ({"bridged": False, "switch": "ovs", "nic": "eth0", "vlan": 100}, "net"),
-        ({"bridged": False, "switch": "legacy"}, ""),
-    ],
-)
-def test_which_link_has_a_networks_addresses(attributes: dict[str, object], link: str) -> None:
-    """A bridge, a VLAN, a bond or a NIC, as VDSM makes them."""
-    assert link == vdsm_networks.link("net", attributes)

@@ -19,8 +19,10 @@ from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.replica import Replica
 from ovirt_ovn_proxy.nb.rows import (
     ROWS,
+    Acl,
     DhcpOptions,
     NbGlobal,
+    PortGroup,
     RouterPort,
     Row,
     Switch,
@@ -29,6 +31,7 @@ from ovirt_ovn_proxy.nb.rows import (
 from ovirt_ovn_proxy.nb.schema import CHILDREN
 from ovirt_ovn_proxy.nb.values import encode
 from ovirt_ovn_proxy.nb.view import View
+from ovirt_ovn_proxy.plan.acl import base_acls
 from ovirt_ovn_proxy.plan.draft import Context, Draft, Plan
 from ovirt_ovn_proxy.plan.steps import Advance, Attach, Delete, Detach, Insert, Update
 from ovirt_ovn_proxy.resources import RESOURCES
@@ -48,6 +51,7 @@ def row_id(number: int) -> str:
 
 NB, NET, OTHER_NET, SUBNET, SUBNET6, PORT, PORT2 = map(row_id, range(1, 8))
 FOREIGN_NET, FOREIGN_PORT, LOCALNET, ROUTER_SIDE, OWN_ROW = map(row_id, range(8, 13))
+GROUP, GROUP2, RULE, RULE2, DEFAULT, DROP = map(row_id, range(13, 19))
 MAC, MAC2 = "02:00:00:00:00:01", "02:00:00:00:00:02"
 CREATED = {keys.CREATED_AT: NOW, keys.UPDATED_AT: NOW, keys.REVISION: "1"}
 
@@ -146,6 +150,40 @@ def a_router_port(uuid: str = PORT2, **changes: Any) -> tuple[SwitchPort, Router
     return port, RouterPort.new(ROUTER_SIDE, name="lrp1", mac=MAC2, networks=("10.0.0.1/24",))
 
 
+def a_group(*rules: str, uuid: str = GROUP, **changes: Any) -> PortGroup:
+    """Return a security group "web" with these rules, as it is after its creation."""
+    external_ids = {**CREATED, keys.GROUP_NAME: "web", **changes.pop("external_ids", {})}
+    columns = {"name": f"ovirt_{uuid.replace('-', '_')}", **changes}
+    return PortGroup.new(uuid, acls=rules, external_ids=external_ids, **columns)
+
+
+def a_rule(uuid: str = RULE, group: str = GROUP, **changes: Any) -> Acl:
+    """Return a rule that lets IPv4 in; of its match, which nobody reads, there is nothing."""
+    external_ids = {
+        **CREATED,
+        keys.RULE_GROUP: f"ovirt_{group.replace('-', '_')}",
+        keys.RULE_ETHERTYPE: "IPv4",
+        **changes.pop("external_ids", {}),
+    }
+    columns = {"direction": "to-lport", "action": "allow-related", "priority": 1001, **changes}
+    return Acl.new(uuid, name=uuid, external_ids=external_ids, **columns)
+
+
+def base_groups(*members: str) -> tuple[Row, ...]:
+    """Return the default group, without rules, and the one that drops; with these ports in both."""
+    drop = PortGroup.new(DROP, name="DropAll", ports=set(members))
+    acls = [
+        Acl.new(row_id(100 + number), **acl.columns())
+        for number, acl in enumerate(base_acls("DropAll").values())
+    ]
+    ours = {**CREATED, keys.GROUP_NAME: "DropAll"}
+    return (
+        a_group(uuid=DEFAULT, name="Default", ports=set(members)),
+        drop.copy(acls=tuple(acl.uuid for acl in acls), external_ids=ours),
+        *acls,
+    )
+
+
 FOREIGN = (
     Switch.new(FOREIGN_NET, name="foreign", ports={FOREIGN_PORT}, external_ids={"owner": "k8s"}),
     SwitchPort.new(FOREIGN_PORT, name="pod", addresses=(f"{MAC} 10.0.0.2",)),
@@ -242,8 +280,8 @@ def row_uuid(label: str) -> str:
 def post(collection: str, *objects: Any, **options: Any) -> Callable[[View], Plan]:
     """Return the planner of a POST, a bulk one for several objects."""
     resource = RESOURCES[collection]
-    name = resource.table.name
-    root = {name: objects[0]} if len(objects) == 1 else {collection: list(objects)}
+    table = resource.table
+    root = {table.name: objects[0]} if len(objects) == 1 else {table.collection: list(objects)}
     route = Route("create", resource, ())
     return make_writer(route, resource, json.dumps(root).encode(), context(**options)).make_plan
 
@@ -259,6 +297,13 @@ def put_by(collection: str, object_id: str, values: Any, **options: Any) -> Call
     body = json.dumps({resource.table.name: values}).encode()
     route = Route("update", resource, (object_id,))
     return make_writer(route, resource, body, context(**options)).make_plan
+
+
+def act(name: str, object_id: str, body: Any, **options: Any) -> Callable[[View], Plan]:
+    """Return the planner of a router's action."""
+    resource = RESOURCES["routers"]
+    route = Route("act", resource, (object_id, name))
+    return make_writer(route, resource, json.dumps(body).encode(), context(**options)).make_plan
 
 
 def delete(collection: str, object_id: str) -> Callable[[View], Plan]:
@@ -301,7 +346,8 @@ def assert_answered(plan: Plan, rows: Sequence[Row], collection: str, **kwargs: 
     after = rows_after(rows, plan)
     body = plan.answer
     resource = RESOURCES[collection]
-    objects = body[collection] if collection in body else [body[resource.table.name]]
+    table = resource.table
+    objects = body[table.collection] if table.collection in body else [body[table.name]]
     for one in objects:
         assert encoded(collection, one["id"], after, **kwargs) == one
     assert plan.is_done(view_of(*after))

@@ -217,6 +217,14 @@ def test_values_are_taken_as_they_are(tmp_path: Path) -> None:
         ("VALIDATION/validation-max-allowed-mtu", "9000", "validation_max_allowed_mtu_bytes", 9000),
         ("AUTH/auth-token-timeout", "0", "auth_token_timeout_s", 0),
         (
+            "NETWORK/gateway-chassis",
+            " hv1, hv2.example.com,",
+            "gateway_chassis",
+            ("hv1", "hv2.example.com"),
+        ),
+        ("NETWORK/gateway-chassis", "", "gateway_chassis", ()),
+        ("NETWORK/distributed-floating-ips", "no", "distributed_floating_ips", False),
+        (
             "OVN REMOTE/ovn-remote",
             "ssl:a.example.com:6641, ssl:[fd00::1]:6642,unix:/run/ovn/ovnnb_db.sock",
             "ovn_remotes",
@@ -260,6 +268,10 @@ def test_accepted_values(tmp_path: Path, key: str, text: str, field: str, value:
         ("OVN REMOTE/ovn-remote", "", "ssl:HOST:PORT"),
         ("DHCP/dhcp-server-mac", "01:00:00:00:00:00", "a unicast MAC address"),
         ("DHCP/dhcp-default-ipv6-address-mode", "dhcp", "one of dhcpv6-stateful"),
+        ("NETWORK/gateway-chassis", "hv1 hv2", "names separated by commas"),
+        ("NETWORK/gateway-chassis", "hv1,hv1", "each once"),
+        ("NETWORK/gateway-chassis", "hv1,\n hv2", "one line"),
+        ("NETWORK/gateway-chassis-group", "", "not empty"),
     ],
 )
 def test_refused_values(tmp_path: Path, key: str, text: str, expected: str) -> None:

@@ -45,6 +45,29 @@ def test_resources(
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "add_router_interface",
+        "remove_router_interface",
+        "add_extraroutes",
+        "remove_extraroutes",
+    ],
+)
+@pytest.mark.parametrize("form", ["/v2.0/routers/x/{}", "//v2.0/routers/x//{}/"])
+def test_actions(name: str, form: str) -> None:
+    """A router's action is a PUT below it, and belongs to routers alone."""
+    route = match("PUT", form.format(name))
+
+    assert ("act", ("x", name)) == (route.action, route.ids)
+    assert route.resource is RESOURCES["routers"]
+    with pytest.raises(MethodNotAllowed) as refused:
+        match("POST", form.format(name))
+    assert refused.value.headers == {"Allow": "PUT"}
+    with pytest.raises(NotFound):
+        match("PUT", form.format(name).replace("routers", "ports"))
+
+
+@pytest.mark.parametrize(
     ("path", "action", "ids"),
     [
         ("", "show_versions", ()),

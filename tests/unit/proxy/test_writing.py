@@ -146,6 +146,7 @@ def test_no_body(action: str) -> None:
         ("networks", "NetworkNotFound"),
         ("ports", "PortNotFound"),
         ("subnets", "SubnetNotFound"),
+        ("routers", "RouterNotFound"),
     ],
 )
 @pytest.mark.parametrize(
@@ -191,6 +192,43 @@ def test_bulk_answer() -> None:
         ("networks", "create", (), {"network": {}}, []),
         ("networks", "update", (NET,), {"network": {}}, [NET]),
         ("networks", "delete", (NET,), b"", [NET]),
+        ("routers", "create", (), {"router": {}}, []),
+        (
+            "routers",
+            "create",
+            (),
+            {"router": {"external_gateway_info": {"network_id": NET}}},
+            [NET],
+        ),
+        ("routers", "delete", (row_id(70),), b"", [row_id(70)]),
+        (
+            "routers",
+            "update",
+            (row_id(70),),
+            {"router": {"external_gateway_info": None}},
+            [row_id(70)],
+        ),
+        (
+            "routers",
+            "act",
+            (row_id(70), "add_router_interface"),
+            {"subnet_id": SUBNET},
+            [row_id(70), NET],
+        ),
+        (
+            "routers",
+            "act",
+            (row_id(70), "remove_router_interface"),
+            {"port_id": PORT},
+            [row_id(70), NET],
+        ),
+        (
+            "routers",
+            "act",
+            (row_id(70), "add_extraroutes"),
+            {"router": {"routes": []}},
+            [row_id(70)],
+        ),
         (
             "ports",
             "create",

@@ -15,6 +15,8 @@ import getopt
 import sys
 from typing import Callable, TextIO
 
+# Where our package is, which only what we install needs to find.
+sys.path.append("@DATADIR@")
 # What vdsm.tool.configurators calls YES, NO and MAYBE.
 _YES, _NO, _MAYBE = range(3)
 

@@ -24,6 +24,7 @@ from ovirt_ovn_proxy.nb.addresses import (
 from ovirt_ovn_proxy.nb.rows import RouterPort, SwitchPort
 
 M1, M2 = "02:00:00:00:00:01", "02:00:00:00:00:02"
+FLOATING = {keys.FLOATING_ADDRESS: "203.0.113.9", keys.FLOATING_MAC: M1}
 PAIR = {keys.ADDRESS_PAIRS: json.dumps([{"ip_address": "10.0.0.9", "mac_address": M2}])}
 
 
@@ -70,6 +71,13 @@ def port(*addresses: str, **columns: Any) -> SwitchPort:
         # damaged
         (port("nonsense 10.0.0.5"), Addressing(None, ("10.0.0.5",))),
         (port("02:00:00:00:00 10.0.0.5"), Addressing(None, ("10.0.0.5",))),
+        # a floating IP, for which OVN's switch must not answer
+        (port(external_ids=FLOATING), Addressing(M1, ("203.0.113.9",))),
+        (
+            port(external_ids={keys.FLOATING_ADDRESS: "203.0.113.9"}),
+            Addressing(None, ("203.0.113.9",)),
+        ),
+        (port(f"{M2} 10.0.0.5", external_ids=FLOATING), Addressing(M2, ("10.0.0.5",))),
         # a router's, without its other side
         (port("router", type="router", options={"router-port": "lrp1"}), NOTHING),
     ],

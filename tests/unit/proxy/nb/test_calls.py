@@ -123,10 +123,11 @@ def test_waiting() -> None:
     start = time.monotonic()
     with pytest.raises(NotReady):
         owner.queue.wait_open(float("inf"))
-    assert time.monotonic() - start < 0.3
-    with pytest.raises(NotReady):
-        owner.queue.wait_open(float("inf"))
-    assert time.monotonic() - start < 0.4
+    assert time.monotonic() - start < 2
+    for _ in range(100):
+        with pytest.raises(NotReady):
+            owner.queue.wait_open(float("inf"))
+    assert time.monotonic() - start < 4
     threading.Timer(0.05, owner.queue.open).start()
     owner.queue.closed_since = time.monotonic()
     owner.queue.wait_open(float("inf"))

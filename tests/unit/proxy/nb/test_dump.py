@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading the reply to a monitor request row by row gives what decoding it whole would."""
+"""Reading the reply to a monitor request piece by piece gives what decoding it whole would."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -34,6 +36,49 @@ def test_members_in_any_order(order: tuple[str, ...], indent: int | None) -> Non
     assert (dump.found, dump.last_txn_id) == (True, "t-1")
     assert list(dump) == ROWS
     assert (dump.request_id, dump.error) == (7, None)
+
+
+# What stands between two rows, within a text.
+TRAP = '}},"00000000-0000-0000-0000-000000000000":{"initial":{}}}'
+
+
+def many(rows: int, name: str = TRAP) -> dict[str, Any]:
+    """Return a table of so many rows, about 300 characters each."""
+    changes = ({"insert": {"name": name * 3}}, {"modify": {"a": ["set", []]}}, {"delete": None})
+    return {str(UUID(int=number)): changes[number % 3] for number in range(rows)}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize(
+    "sizes", [(1000,), (0, 1, 1000, 0), (3, 300, 300, 3), (1, 1, 1, 1), (150, 0, 150)]
+)
+def test_many_rows(sizes: Sequence[int], separators: tuple[str, str]) -> None:
+    """Tables may begin and end anywhere, and texts hold anything."""
+    updates = {f"T{number}": many(size) for number, size in enumerate(sizes)}
+    reply = {"id": 7, "error": None, "result": [True, "t-1", updates]}
+    dump = Dump(json.dumps(reply, separators=separators))
+
+    rows = [(table, uuid, change) for table in updates for uuid, change in updates[table].items()]
+    assert list(dump) == rows
+    assert (dump.request_id, dump.error) == (7, None)
+
+
+def test_big_row() -> None:
+    """A row may be longer than what is decoded at a time."""
+    updates = {"T": {**many(2), **many(500, "x" * 10_000)}}
+    dump = Dump(json.dumps({"result": updates, "error": None, "id": 7}, separators=(",", ":")))
+
+    assert [(uuid, change) for _, uuid, change in dump] == list(updates["T"].items())
+
+
+def test_broken_off() -> None:
+    """A reply that ends early is refused wherever it ends, never taken for a smaller one."""
+    updates = {"T": many(300), "U": many(300)}
+    reply = {"result": [True, "t", updates], "error": None, "id": 7}
+    text = json.dumps(reply, separators=(",", ":"))
+    for end in range(0, len(text), 501):
+        with pytest.raises(ProtocolError):
+            list(Dump(text[:end]))
 
 
 def test_monitor_cond() -> None:

@@ -24,7 +24,7 @@ MESSAGES = [
 ]
 
 
-def _feed(pieces: list[bytes]) -> list[bytes]:
+def _feed(pieces: list[bytes]) -> list[bytearray]:
     framer = Framer()
     return [message for piece in pieces for message in framer.feed(piece)]
 

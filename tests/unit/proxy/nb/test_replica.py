@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.replica import Replica
 from ovirt_ovn_proxy.nb.rows import DhcpOptions, RouterPort, Row
-from ovirt_ovn_proxy.nb.schema import DHCP, NB_GLOBAL, ROUTER_PORT, SWITCH
+from ovirt_ovn_proxy.nb.schema import ACL, DHCP, NB_GLOBAL, PORT_GROUP, ROUTER_PORT, SWITCH
 from ovirt_ovn_proxy.nb.schema import PORT as PORT_TABLE
 from ovirt_ovn_proxy.nb.values import encode, encode_set
 from unit.proxy.plans import (
+    DEFAULT,
+    GROUP,
+    GROUP2,
     MAC,
     MAC2,
     NB,
@@ -31,11 +34,14 @@ from unit.proxy.plans import (
     PORT,
     PORT2,
     ROUTER_SIDE,
+    RULE,
     SUBNET,
+    a_group,
     a_localnet,
     a_network,
     a_port,
     a_router_port,
+    a_rule,
     a_subnet,
     nb_global,
     replica_of,
@@ -92,12 +98,15 @@ def indexes(replica: Replica) -> dict[str, Any]:
         },
         "parents": {port.uuid: port.switch for port in replica.ports.values()},
         "names": {name: port.uuid for name, port in replica.ports_by_name.items()},
+        "port groups": {name: row.uuid for name, row in replica.port_groups_by_name.items()},
         "devices": {
             key: {row.uuid for row in rows} for key, rows in replica.ports_by_device.items()
         },
         "subnets": {key: set(rows) for key, rows in replica.subnets_by_network.items()},
         "options": {key: set(rows) for key, rows in replica.options_by_port.items()},
         "localnets": {key: set(ports) for key, ports in replica.localnets_by_switch.items()},
+        "router sides": {key: set(ports) for key, ports in replica.router_sides_by_switch.items()},
+        "floating IPs": {key: port.uuid for key, port in replica.floating_ips.items()},
         "macs": {
             switch.uuid: dict(replica.usage_of(switch).macs) for switch in replica.switches.values()
         },
@@ -145,7 +154,11 @@ SITE: tuple[Row, ...] = (
     VM2,
     a_subnet(),
     DhcpOptions.new(OWN_ROW, cidr="10.0.0.0/24", external_ids={keys.PORT_OF_OPTIONS: PORT}),
+    a_group(RULE),
+    a_rule(),
+    a_group(uuid=DEFAULT, name="Default"),
 )
+EVERYTHING = {NET, PORT, OTHER_NET, PORT2}
 
 
 def test_loaded() -> None:
@@ -339,6 +352,20 @@ def test_second_localnet() -> None:
     assert_as_fresh(replica)
 
 
+def test_port_groups_swap_names() -> None:
+    """Two port groups that change names in one transaction are found by the new ones."""
+    replica = replica_of(*SITE)
+    names = {uuid: replica.port_groups[uuid].name for uuid in (GROUP, DEFAULT)}
+    swapped = [
+        modified(PORT_GROUP, one, name=names[other])
+        for one, other in ((GROUP, DEFAULT), (DEFAULT, GROUP))
+    ]
+    replica.apply(together(*swapped))
+
+    assert GROUP == replica.port_groups_by_name["Default"].uuid
+    assert_as_fresh(replica)
+
+
 @pytest.mark.parametrize(
     ("updates", "expected"),
     [
@@ -353,6 +380,14 @@ def test_second_localnet() -> None:
         (modified(PORT_TABLE, PORT, up=True), {NET, PORT}),
         (modified(PORT_TABLE, PORT, external_ids=["map", [["k", "v"]]]), {NET, PORT}),
         (modified(PORT_TABLE, PORT2, dynamic_addresses=f"{MAC2} 10.0.0.7"), {OTHER_NET, PORT2}),
+        (deleted((PORT_GROUP, DEFAULT)), EVERYTHING),
+        (modified(PORT_GROUP, DEFAULT, name="other"), EVERYTHING),
+        (
+            together(
+                deleted((PORT_GROUP, DEFAULT)), inserted(a_group(uuid=GROUP2, name="Default"))
+            ),
+            EVERYTHING,
+        ),
         # what they do not rest on
         (modified(DHCP, SUBNET, options=["map", [["mtu", "9000"]]]), set()),
         (modified(DHCP, SUBNET, external_ids=["map", [[keys.SUBNET_NAME, "new"]]]), set()),
@@ -364,6 +399,11 @@ def test_second_localnet() -> None:
         (inserted(a_network(uuid=row_id(81))), {row_id(81)}),
         (inserted(RouterPort.new(ROUTER_SIDE, name="lrp9")), set()),
         (inserted(DhcpOptions.new(row_id(82), cidr="10.0.0.0/8")), set()),
+        (modified(PORT_GROUP, DEFAULT, ports=["uuid", PORT]), set()),
+        (modified(PORT_GROUP, DEFAULT, external_ids=["map", [["k", "v"]]]), set()),
+        (modified(PORT_GROUP, GROUP, name="other"), set()),
+        (inserted(a_group(uuid=GROUP2)), set()),
+        (deleted((PORT_GROUP, GROUP), (ACL, RULE)), set()),
     ],
 )
 def test_rendered(updates: Updates, expected: set[str]) -> None:

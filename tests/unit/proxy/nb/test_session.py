@@ -52,6 +52,9 @@ class FakeReplica:
     def loaded(self) -> None:
         self.is_loaded = True
 
+    def settle(self) -> None:
+        raise AssertionError("nobody has been told")
+
     def apply(self, updates: Any) -> None:
         assert self.is_loaded
         if updates == "nonsense":
@@ -70,10 +73,8 @@ class Peer:
         )
 
     def asked(self, method: str) -> list[Any]:
-        """Take the one message that the session has to send, and return its parameters."""
-        (message,) = self.session.outgoing
-        self.session.outgoing.clear()
-        request = json.loads(message)
+        """Take the first message that the session has to send, and return its parameters."""
+        request = json.loads(self.session.outgoing.pop(0))
         assert request["method"] == request["id"] == method
         return list(request["params"])
 
@@ -89,16 +90,20 @@ class Peer:
 
     def greet(self, *databases: Mapping[str, Any]) -> None:
         """Go through the questions about the server's own state."""
-        assert self.answer("set_db_change_aware", {}) == [True]
+        assert self.asked("set_db_change_aware") == [True]
+        assert self.asked("monitor_cond")[0] == "_Server"
+        assert not self.session.outgoing
+        self.say(id="set_db_change_aware", result={}, error=None)
+        assert not self.session.outgoing
         rows = {f"d{n}": {"initial": row} for n, row in enumerate(databases)}
-        self.answer("monitor_cond", {"Database": rows})
+        self.say(id="monitor_cond", result={"Database": rows}, error=None)
 
     def sync(self, found: bool = False, txn: str = "t1", rows: Any = ROWS) -> str:
         """Go through everything; return the transaction id that the session asked from."""
         self.greet(STANDALONE)
-        self.answer("get_schema", SCHEMA)
         known = self.answer("monitor_cond_since", [found, txn, rows])[-1]
         assert self.session.synced
+        assert not self.session.outgoing
         return str(known)
 
 
@@ -132,7 +137,6 @@ def test_long_reply_to_somebody_else() -> None:
     """A long message that is no reply to the monitor request is not taken for one."""
     peer = Peer()
     peer.greet(STANDALONE)
-    peer.answer("get_schema", SCHEMA)
     with pytest.raises(ProtocolError):
         peer.say(result=[False, "t", {}], error=None, id="x" * 100_000)
     assert peer.copy.replica is None
@@ -173,10 +177,15 @@ def test_missing_columns() -> None:
     ],
 )
 def test_unusable_server(changes: Mapping[str, Any], reason: str, elsewhere: bool) -> None:
-    """A server that cannot answer for the newest state is left, at the start or later."""
+    """A server that cannot answer for the newest state is left, at the start or later.
+
+    At the start this is before it is asked for anything else.
+    """
+    peer = Peer()
     with pytest.raises(SessionOver, match=reason) as over:
-        Peer().greet({**LEADER, **changes})
+        peer.greet({**LEADER, **changes})
     assert over.value.elsewhere == elsewhere
+    assert not peer.session.outgoing
 
     peer = Peer()
     peer.greet({"name": "_Server", "model": "standalone"}, LEADER)
@@ -291,11 +300,35 @@ def test_update_that_cannot_be_applied() -> None:
     assert Peer(peer.copy).sync() == NO_TXN
 
 
+def test_older_schema() -> None:
+    """A server that refuses is asked for its schema, then for the columns that it has."""
+    schema: Any = json.loads(json.dumps(SCHEMA))
+    for table, column in OPTIONAL:
+        del schema["tables"][table]["columns"][column]
+    copy: Copy[FakeReplica] = Copy()
+    for found, txn, rows in ((False, "t1", ROWS), (True, "t2", {})):
+        peer = Peer(copy)
+        peer.greet(STANDALONE)
+        known = copy.last_txn_id
+        # Newer by now, perhaps; and then nothing can be resumed.
+        assert peer.answer("monitor_cond_since", None, "syntax error")[-1] == NO_TXN
+        assert peer.answer("get_schema", schema) == ["OVN_Northbound"]
+        asked = peer.answer("monitor_cond_since", [found, txn, rows])
+
+        assert peer.session.synced
+        assert asked[-1] == (known or NO_TXN)
+        assert asked[2] == {
+            table: [{"columns": names}] for table, names in choose_columns(schema).items()
+        }
+        assert copy.last_txn_id == txn
+
+
 @pytest.mark.parametrize("error", ["unknown method", {"error": "unknown method"}])
 def test_server_without_transaction_ids(error: Any) -> None:
     """An old server is asked in its own way, and is not resumed."""
     peer = Peer()
     peer.greet(STANDALONE)
+    peer.answer("monitor_cond_since", None, error)
     peer.answer("get_schema", SCHEMA)
     peer.answer("monitor_cond_since", None, error)
     peer.answer("monitor_cond", ROWS)
@@ -316,6 +349,7 @@ def test_refused_requests(step: int) -> None:
         peer.answer("set_db_change_aware", {})
     else:
         peer.greet(STANDALONE)
+        peer.answer("monitor_cond_since", None, error)
     if step == 2:
         peer.answer("get_schema", SCHEMA)
     with pytest.raises(SessionOver, match="permission error: go away"):

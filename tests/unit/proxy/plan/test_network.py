@@ -34,6 +34,7 @@ from unit.proxy.plans import (
     a_subnet,
     a_subnet6,
     assert_answered,
+    base_groups,
     changes,
     counted,
     delete,
@@ -126,7 +127,7 @@ def counter_guard(name: str, value: str = "7") -> Operation:
 )
 def test_create(given: Any, name: str, external_ids: dict[str, str]) -> None:
     """A new network is one switch, and a counter that nobody else can know yet."""
-    rows = (nb_global(),)
+    rows = (nb_global(), *base_groups())
     plan = post("networks", given)(view_of(*rows))
 
     assert [

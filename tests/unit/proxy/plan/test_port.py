@@ -107,7 +107,6 @@ def find(rows: list[Row], uuid: str) -> SwitchPort:
         ),
         ({"binding:host_id": None, "security_groups": []}, {}, {}),
         ({"admin_state_up": False}, {"enabled": False}, {}),
-        ({"port_security_enabled": True}, {"port_security": (f"{MAC} 10.0.0.2",)}, {}),
     ],
 )
 def test_create(given: Any, columns: Any, external_ids: dict[str, str]) -> None:
@@ -689,7 +688,11 @@ def test_delete() -> None:
     rows = site(OWN, own_row({}, OWN_ROW))
     plan = delete("ports", PORT)(view_of(*rows))
 
-    references = {"dhcpv4_options": SUBNET, "dhcpv6_options": None}
+    references = {
+        "dhcpv4_options": SUBNET,
+        "dhcpv6_options": None,
+        "external_ids": OWN.external_ids,
+    }
     assert [
         ops.wait_columns(schema.PORT, PORT, references),
         ops.wait_exists(schema.PORT, PORT),

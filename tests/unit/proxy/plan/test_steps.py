@@ -162,7 +162,7 @@ def test_update_of_a_row_that_is_gone() -> None:
 
 
 def test_guards_once_and_first() -> None:
-    """Every guard stands once, and before the first change."""
+    """Every guard stands once, before the first change; what comes into a set comes at once."""
     row = a_network(PORT)
     draft = draft_of(counted(NET), row, a_port())
     for number in (1, 2):
@@ -172,9 +172,10 @@ def test_guards_once_and_first() -> None:
     draft.rest_on(row, "name")
     plan = draft.finish({})
 
-    assert [op["op"] for op in plan.operations] == ["wait"] * 3 + ["mutate"] + ["insert"] * 2 + [
-        "mutate"
-    ] * 2
+    kinds = ["wait"] * 3 + ["mutate"] + ["insert"] * 2 + ["mutate"]
+    assert [op["op"] for op in plan.operations] == kinds
+    members = [row_uuid("1"), row_uuid("2")]
+    assert plan.operations[-1] == ops.add_to_set(schema.SWITCH, NET, "ports", members)
 
 
 def test_nothing_to_change() -> None:

@@ -236,10 +236,11 @@ def test_standard_attributes(collection: str) -> None:
     table = RESOURCES[collection].table
     read_only = {name for name, one in table.by_name.items() if not (one.post or one.put)}
 
-    assert {one.name for one in STANDARD} <= set(table.by_name)
+    # Rules and floating IPs have no names.
+    assert {one.name for one in STANDARD} - set(table.by_name) <= {"name"}
     assert {"id", "created_at", "updated_at", "revision_number", "tags"} <= read_only
     assert not any(table.by_name[name].put for name in ("tenant_id", "project_id"))
-    assert (collection, table.name) == (table.collection, collection[:-1])
+    assert (collection.replace("-", "_"), f"{table.name}s") == (table.collection, table.collection)
 
 
 # (collection, attribute) of facts "Resources": refused in a PUT though a POST may carry them.
@@ -253,6 +254,24 @@ def test_standard_attributes(collection: str) -> None:
         ("subnets", "ipv6_address_mode"),
         ("subnets", "ipv6_ra_mode"),
         ("ports", "network_id"),
+        *(
+            ("security-group-rules", attribute)
+            for attribute in (
+                "security_group_id",
+                "direction",
+                "ethertype",
+                "protocol",
+                "port_range_min",
+                "port_range_max",
+                "remote_ip_prefix",
+                "remote_group_id",
+                "description",
+            )
+        ),
+        ("routers", "availability_zone_hints"),
+        ("floatingips", "floating_network_id"),
+        ("floatingips", "floating_ip_address"),
+        ("floatingips", "subnet_id"),
     ],
 )
 def test_only_at_creation(collection: str, attribute: str) -> None:

@@ -75,7 +75,7 @@ PLAIN = {
 
 def shown(row: SwitchPort, in_list: bool = False) -> dict[str, Any]:
     """Return the JSON form of a port on a network with two subnets."""
-    return encode_port(row, NET, addressing(row, None), RANGES, Config(), in_list)
+    return encode_port(row, NET, addressing(row, None), RANGES, [], Config(), in_list)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_peer_row() -> None:
 def test_router_port() -> None:
     """A router's port is up without any chassis."""
     row, router_side = a_router_port(PORT)
-    found = encode_port(row, NET, addressing(row, router_side), RANGES, Config())
+    found = encode_port(row, NET, addressing(row, router_side), RANGES, [], Config())
     addresses = [{"subnet_id": SUBNET, "ip_address": "10.0.0.1"}]
 
     assert {**PLAIN, "mac_address": MAC2, "fixed_ips": addresses, "status": "ACTIVE"} == found

@@ -1,0 +1,308 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hypervisor for tests: its own /run, /etc, /usr, /var and network, on top of this machine's.
+
+All of it is in a mount and a network namespace that end with the process which holds
+them, so hooks are installed to and run from where they belong, as root or as VDSM's
+user, through a real sudo, and nothing of the machine itself is touched. Needs root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lxml
+
+from daemon.ovsdb import VSWITCH_SCHEMA, Daemon, short_folder, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+RUNNER = Path(__file__).with_name("vdsm_runner.py").read_text()
+
+# In the namespaces.
+_VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+PYTHON = "/run/host-python/bin/python"
+LIBRARY = f"/run/host-python/lib/{_VERSION}/site-packages"
+HOOKS = "/usr/libexec/vdsm/hooks"
+SETTINGS = "/run/ovirt-provider-ovn-driver/hooks"
+DB_SOCKET = "/run/openvswitch/db.sock"
+DATABASE = "/run/openvswitch/conf.db"
+BRIDGE = "br-int"
+VDSM = 36
+
+
+def _open_up(path: Path) -> str:
+    """Return the commands that let everybody reach a folder, at its place."""
+    closed = [folder for folder in path.parents if not folder.stat().st_mode & 0o001]
+    if not closed:
+        return ""
+    return f"""
+mkdir /run/kept
+mount --bind {path} /run/kept
+mount -t tmpfs -o mode=755 tmpfs {closed[-1]}
+mkdir -p {path}
+mount --move /run/kept {path}
+"""
+
+
+# An environment that has nothing but lxml; the interpreter is the one of the tests.
+_SETUP = f"""
+set -e
+mount -t tmpfs -o mode=755 tmpfs /run
+for folder in etc usr var; do
+    layer=/run/overlay/$folder
+    mkdir -p $layer/upper $layer/work
+    mount -t overlay -o lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work \\
+        overlay /$folder
+done
+mount -t sysfs sysfs /sys
+ip link set lo up
+echo 'vdsm:x:{VDSM}:{VDSM}::/var/lib/vdsm:/sbin/nologin' >>/etc/passwd
+echo 'vdsm:!!:19000::::::' >>/etc/shadow
+mkdir -p /run/openvswitch /run/vdsm /run/lock /var/lib/vdsm {LIBRARY} {os.path.dirname(PYTHON)}
+chown {VDSM}:{VDSM} /run/vdsm
+printf '%s\\n' 'home = {sys.base_prefix}/bin' 'include-system-site-packages = false' \\
+    >/run/host-python/pyvenv.cfg
+ln -s {sys.base_prefix}/bin/{_VERSION} {PYTHON}
+cp -r {os.path.dirname(lxml.__file__)} {LIBRARY}
+chmod -R go+rX {LIBRARY}
+make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON} PYTHON_SITELIB=/run/vdsm-tool
+{_open_up(Path(sys.base_prefix))}
+echo ready
+exec cat
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One script that VDSM has run."""
+
+    script: str
+    status: int
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What VDSM gets from the hooks of a point.
+
+    `data` is what it goes on with (JSON decoded), None if `error` says that it does not;
+    `left` what is in the file at the end, and `litter` the files that lie beside it.
+    """
+
+    data: Any
+    error: str | None
+    left: str | None
+    litter: Sequence[str]
+    runs: Sequence[Run]
+
+    @property
+    def ours(self) -> Run:
+        """Our hook, which must have run."""
+        (run,) = (run for run in self.runs if run.script.endswith("/50_ovn"))
+        return run
+
+
+class Machine:
+    """The hypervisor, from its start to `stop`."""
+
+    def __init__(self) -> None:
+        assert os.geteuid() == 0, "Namespaces and VDSM's user are needed: run these tests as root."
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--net", "sh", "-c", _SETUP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._holder.stdout is not None
+        if self._holder.stdout.readline() != "ready\n":
+            self.stop()
+            raise AssertionError("the namespaces of the machine could not be set up")
+
+    def stop(self) -> None:
+        """End it, and with it all that is mounted there."""
+        self._holder.communicate(timeout=10)
+
+    def path(self, inside: str) -> Path:
+        """Return where a file of the machine can be seen from outside."""
+        return Path(f"/proc/{self._holder.pid}/root{inside}")
+
+    def command(self, *command: str, user: int = 0) -> list[str]:
+        """Return a command as it is started there."""
+        enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--net", "--wdns=/"]
+        if user:
+            enter += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+        return [*enter, *command]
+
+    def run(self, *command: str, user: int = 0, text: str = "") -> str:
+        """Run a command there and return its output; AssertionError if it fails."""
+        done = subprocess.run(
+            self.command(*command, user=user),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, (command, done.returncode, done.stderr)
+        return done.stdout
+
+    def hook(
+        self,
+        point: str,
+        *,
+        xml: str | None = None,
+        data: Any = None,
+        custom: Mapping[str, str] | None = None,
+        vm_custom: Mapping[str, str] | None = None,
+        vm_id: str = "",
+        user: int = VDSM,
+        folder: str | None = None,
+    ) -> Outcome:
+        """Run a point as VDSM does: on a device's or domain's XML, else on data for JSON.
+
+        `custom` is the vNIC's, `vm_custom` the VM's; `folder` is for the data file.
+        """
+        call: dict[str, Any] = {
+            "point": point,
+            "custom": dict(custom or {}),
+            "vm_custom": dict(vm_custom or {}),
+            "vm_id": vm_id,
+            "folder": folder,
+        }
+        call.update({"json": data} if xml is None else {"xml": xml})
+        outcome = json.loads(self.run(PYTHON, "-c", RUNNER, user=user, text=json.dumps(call)))
+        return Outcome(**{**outcome, "runs": [Run(**run) for run in outcome["runs"]]})
+
+    def add_script(self, point: str, name: str, body: str) -> None:
+        """Put another hook into a point's folder, until the next `clean`."""
+        path = self.path(f"{HOOKS}/{point}/{name}")
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def write_settings(self, *lines: str) -> None:
+        """Leave settings for the hooks, as the configurator does, until the next `clean`."""
+        path = self.path(SETTINGS)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines))
+
+    @contextlib.contextmanager
+    def missing(self, inside: str) -> Iterator[None]:
+        """Have no file or folder of this name."""
+        path, kept = self.path(inside), self.path(f"{inside}.kept")
+        path.rename(kept)
+        try:
+            yield
+        finally:
+            kept.rename(path)
+
+    @contextlib.contextmanager
+    def replaced(self, program: str, body: str) -> Iterator[None]:
+        """Have a shell script in the place of a program."""
+        with self.missing(program):
+            path = self.path(program)
+            path.write_text(f"#!/bin/sh\n{body}\n")
+            path.chmod(0o755)
+            yield
+
+    @contextlib.contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Leave everything as it is: what `replaced` is for other cases."""
+        yield
+
+    def clean(self) -> None:
+        """Remove what tests have left behind."""
+        for script in self.path(HOOKS).glob("*/*"):
+            if script.name != "50_ovn":
+                script.unlink()
+        self.path(SETTINGS).unlink(missing_ok=True)
+        self.run("find", "/run/vdsm", "-mindepth", "1", "-delete")
+
+
+class OpenVSwitch:
+    """Open vSwitch on a machine, with the settings of a chassis and its bridge."""
+
+    def __init__(self, machine: Machine, folder: Path) -> None:
+        self.machine = machine
+        self.folder = folder
+        socket = machine.path(DB_SOCKET)
+        machine.run("rm", "-f", DATABASE)
+        machine.run("ovsdb-tool", "create", DATABASE, str(VSWITCH_SCHEMA))
+        self.database = self.daemon(
+            "ovsdb-server", f"--remote=punix:{DB_SOCKET}", DATABASE, socket=socket
+        )
+        self.switch = self.daemon("ovs-vswitchd", f"unix:{DB_SOCKET}")
+
+    def daemon(self, program: str, *arguments: str, socket: Path | None = None) -> Daemon:
+        """Return a daemon of the machine, not started."""
+        return Daemon(self.folder, program, self.machine.command(program, *arguments), socket)
+
+    def start(self) -> None:
+        """Start both daemons; the integration bridge is there at the end."""
+        self.database.start()
+        self.switch.start()
+        self.vsctl(
+            *("--may-exist", "add-br", BRIDGE),
+            *("--", "set", "Bridge", BRIDGE, "datapath_type=netdev", "fail_mode=secure"),
+        )
+        link = self.machine.path(f"/sys/class/net/{BRIDGE}")
+        wait_until(link.exists, what=f"{BRIDGE} is there")
+
+    def stop(self) -> None:
+        """Stop both."""
+        self.switch.stop()
+        self.database.stop()
+
+    def vsctl(self, *command: str) -> str:
+        """Run ovs-vsctl and return what it prints."""
+        return self.machine.run("ovs-vsctl", "--timeout=10", *command)
+
+    def set_chassis(self, **keys: str) -> None:
+        """Set external_ids of the host, "_" in a key for "-"."""
+        pairs = [f"external_ids:{key.replace('_', '-')}={value}" for key, value in keys.items()]
+        self.vsctl("set", "Open_vSwitch", ".", *pairs)
+
+    def plug(self, tap: str, port_id: str, vm_id: str, mac: str, bridge: str = BRIDGE) -> None:
+        """Plug a VIF as libvirt does; its other end is the link `guest-TAP`."""
+        self.machine.run("ip", "link", "add", tap, "type", "veth", "peer", "name", f"guest-{tap}")
+        for link in (tap, f"guest-{tap}"):
+            self.machine.run("ip", "link", "set", link, "up")
+        self.vsctl(
+            *("add-port", bridge, tap, "--", "set", "Interface", tap),
+            f'external_ids:attached-mac="{mac}"',
+            f"external_ids:iface-id={port_id}",
+            f"external_ids:vm-id={vm_id}",
+            "external_ids:iface-status=active",
+        )
+
+    def install(self, tap: str, is_installed: bool = True) -> None:
+        """Do what ovn-controller does when a port's flows are installed."""
+        if is_installed:
+            self.vsctl("set", "Interface", tap, "external_ids:ovn-installed=true")
+        else:
+            self.vsctl("remove", "Interface", tap, "external_ids", "ovn-installed")
+
+    def remove_links(self) -> None:
+        """Remove what `plug` has made, and the taps that ovs-vswitchd leaves behind."""
+        for link in json.loads(self.machine.run("ip", "-json", "link", "show")):
+            if link["ifname"] in (BRIDGE, "ovs-netdev") or link["ifname"].startswith("guest-"):
+                self.machine.run("ip", "link", "del", link["ifname"])
+
+
+@contextlib.contextmanager
+def open_vswitch(machine: Machine) -> Iterator[OpenVSwitch]:
+    """Run a new Open vSwitch on the machine."""
+    with short_folder() as folder:
+        switch = OpenVSwitch(machine, folder)
+        try:
+            switch.start()
+            yield switch
+        finally:
+            switch.stop()
+            switch.remove_links()

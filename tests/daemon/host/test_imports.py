@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each hook imports: no more than it needs, for each import is paid for every time."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daemon.host.machine import HOOKS, PYTHON, Machine
+
+pytestmark = pytest.mark.daemon
+
+DATA = Path(__file__).resolve().parents[2] / "data" / "vdsm"
+OVN = {
+    "provider_type": "EXTERNAL_NETWORK",
+    "plugin_type": "OVIRT_PROVIDER_OVN",
+    "vnic_id": "aaaaaaaa-0000-4000-8000-000000000001",
+}
+OS = {"_collections_abc", "_stat", "genericpath", "os", "posixpath", "stat"}
+ALWAYS = {"__future__", "hookio", "programs", "settings", *OS}
+# `time` and `_json` may be in the interpreter already.
+DATABASE = {"_json", "commands", "fastjson", "localdb", "select", "snapshot", "time"}
+NETWORK_SETUP = {
+    *("encap", "kernel", "links", "netchange", "netguard", "network_setup", "networks"),
+    *("ovnfacts", "ovsdb", "rtnetlink", "vdsmconf"),
+    *("collections", "socket", "struct", "typing"),
+}
+# What those of the standard library import in their turn, on any Python from 3.9 to 3.13.
+# Names that begin with "_" are parts of these.
+IN_TURN = {
+    *("abc", "array", "contextlib", "copyreg", "enum", "errno", "functools", "heapq"),
+    *("itertools", "keyword", "math", "operator", "re", "reprlib", "selectors"),
+    *("sre_compile", "sre_constants", "sre_parse", "types", "warnings"),
+}
+
+
+def imports(machine: Machine, *command: str) -> set[str]:
+    """The modules that a Python of the machine imports, ours without their package."""
+    done = subprocess.run(machine.command(*command), capture_output=True, text=True, timeout=60)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    names = {line.split("|")[2].strip().removeprefix("ovirt_ovn_host.") for line in lines[1:]}
+    return names - {"ovirt_ovn_host"}
+
+
+def imports_of_hook(machine: Machine, point: str, content: str, **variables: str) -> set[str]:
+    """The modules that the hook of a point imports."""
+    path = "/run/data"
+    machine.path(path).write_text(content)
+    guard = machine.path(f"{HOOKS}/{point}/50_ovn").read_text().splitlines()
+    start = next(line for line in guard if line.endswith(f" {point}"))
+    python, *arguments = shlex.split(start.removeprefix("exec "))
+    files = {"_hook_json": path, "_hook_domxml": path}
+    environment = [f"{name}={value}" for name, value in {**variables, **files}.items()]
+    started = imports(machine, python, arguments[0], "-X", "importtime", "-c", "pass")
+    command = ["env", *environment, python, "-X", "importtime", *arguments]
+    return imports(machine, *command) - started
+
+
+@pytest.mark.parametrize("point", ["after_get_caps", "after_get_stats", "after_get_vm_stats"])
+def test_reports(machine: Machine, point: str) -> None:
+    """Reading a file and the database, and writing the file, needs this and no more."""
+    kind = "caps" if point == "after_get_caps" else "stats"
+    content = "[{}]" if point == "after_get_vm_stats" else "{}"
+
+    assert imports_of_hook(machine, point, content) <= {*ALWAYS, *DATABASE, kind}
+
+
+@pytest.mark.parametrize("point", ["before_device_create", "before_nic_hotplug"])
+def test_vnics(machine: Machine, bridge: str, point: str) -> None:
+    """Beside lxml, and what that needs, hardly anything."""
+    content = (DATA / "nic-create.xml").read_text()
+    found = imports_of_hook(machine, point, content, **OVN)
+    lxml = imports(machine, PYTHON, "-I", "-X", "importtime", "-c", "import lxml.etree")
+
+    assert {"lxml.etree", "vif"} <= found
+    assert found - lxml <= {*ALWAYS, "vif"}
+    assert {"inspect", "json", "logging", "subprocess"}.isdisjoint(found)
+
+
+def test_vnics_that_wait(machine: Machine, bridge: str) -> None:
+    """To have a VM wait for its ports, the database is not needed yet."""
+    machine.write_settings("start=when-ports-installed")
+    content = (DATA / "nic-create.xml").read_text()
+    found = imports_of_hook(machine, "before_device_create", content, **OVN)
+
+    assert "start" in found
+    assert {*DATABASE, "vdsm"}.isdisjoint(found - {"time"})
+
+
+@pytest.mark.parametrize("point", ["before_network_setup", "after_network_setup"])
+def test_network_setup(machine: Machine, point: str) -> None:
+    """Few and small modules, though not for every vNIC: no json, no subprocess, no ovs."""
+    machine.write_settings("tunnel-network=tunnel")
+    found = imports_of_hook(machine, point, '{"request": {}}')
+
+    assert "network_setup" in found
+    public = {name for name in found if name[0] != "_" and name.partition(".")[0] not in IN_TURN}
+    assert {name.partition(".")[0] for name in public} <= {*ALWAYS, *DATABASE, *NETWORK_SETUP}
