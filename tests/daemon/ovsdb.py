@@ -194,8 +194,9 @@ def ovsdb_server(
     name: str = "nb",
     remotes: Sequence[str] = (),
     options: Sequence[str] = (),
+    content: Path | None = None,
 ) -> Iterator[OvsdbServer]:
-    """Run a standalone server with a new, empty database.
+    """Run a standalone server with a new database: empty, or a copy of the file `content`.
 
     `folder` needs a short path; None makes a temporary one. `remotes` are
     further listeners ("ptcp:0:127.0.0.1"), `options` further arguments.
@@ -204,11 +205,24 @@ def ovsdb_server(
         if folder is None:
             folder = stack.enter_context(short_folder())
         database = folder / f"{name}.db"
-        subprocess.run(["ovsdb-tool", "create", str(database), str(schema)], check=True)
+        if content is None:
+            subprocess.run(["ovsdb-tool", "create", str(database), str(schema)], check=True)
+        else:
+            shutil.copy(content, database)
+            _convert(database, schema)
         server = OvsdbServer(folder, name, database, remotes, options)
         stack.callback(server.stop)
         server.start()
         yield server
+
+
+def _convert(database: Path, schema: Path) -> None:
+    """Bring a database to the schema of the OVN that is installed."""
+    command = ["ovsdb-tool", "needs-conversion", str(database), str(schema)]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=10)
+    if done.stdout.strip() == b"yes":
+        convert = ["ovsdb-tool", "convert", str(database), str(schema)]
+        subprocess.run(convert, check=True, timeout=10)
 
 
 @contextlib.contextmanager
@@ -258,16 +272,20 @@ def leader_of(
 
 @contextlib.contextmanager
 def northd(
-    folder: Path | None = None, sb_remotes: Sequence[str] = (), sb_options: Sequence[str] = ()
+    folder: Path | None = None,
+    sb_remotes: Sequence[str] = (),
+    sb_options: Sequence[str] = (),
+    nb_content: Path | None = None,
 ) -> Iterator[Mapping[str, OvsdbServer]]:
     """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb".
 
-    `sb_remotes` and `sb_options` are the Southbound's, as of `ovsdb_server`.
+    `sb_remotes` and `sb_options` are the Southbound's, `nb_content` the Northbound's, as
+    of `ovsdb_server`.
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
-        nb = stack.enter_context(ovsdb_server(folder))
+        nb = stack.enter_context(ovsdb_server(folder, content=nb_content))
         sb = stack.enter_context(
             ovsdb_server(
                 folder, schema=SB_SCHEMA, name="sb", remotes=sb_remotes, options=sb_options

@@ -79,6 +79,12 @@ def port_of(api: Api, answer: Mapping[str, Any]) -> Any:
     return api.get(f"ports/{answer['port_id']}")["port"]
 
 
+def mac_at(api: Api, ip: str) -> str:
+    """Return the MAC of the one port that has an address."""
+    [port] = api.get(f"ports?fixed_ips=ip_address%3D{ip}")["ports"]
+    return str(port["mac_address"])
+
+
 def refusal(answer: Answer) -> tuple[int, str]:
     """Return status and type of an error."""
     return answer.status, answer.json["NeutronError"]["type"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,15 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.ovsdb import (
-    NB_SCHEMA,
-    SB_SCHEMA,
-    Daemon,
-    OvsdbServer,
-    ovsdb_server,
-    short_folder,
-    wait_until,
-)
+from daemon.ovsdb import OvsdbServer, northd, wait_until
 from daemon.proxy import ENGINE, Api, running_api
 
 pytestmark = pytest.mark.daemon
@@ -94,41 +85,14 @@ def running_site(**settings: Any) -> Iterator[Site]:
 
     `settings` are fields of Config.
     """
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(short_folder())
-        database = folder / "nb.db"
-        shutil.copy(DATA / "nb.backup", database)
-        _convert(database)
-        nb = OvsdbServer(folder, "nb", database, (), ())
-        stack.callback(nb.stop)
-        nb.start()
-        sb = stack.enter_context(ovsdb_server(folder, schema=SB_SCHEMA, name="sb"))
-        northd = Daemon(
-            folder,
-            "northd",
-            [
-                "ovn-northd",
-                f"--ovnnb-db={nb.remote}",
-                f"--ovnsb-db={sb.remote}",
-                f"--unixctl={folder / 'northd.ctl'}",
-            ],
-            None,
-        )
-        stack.callback(northd.stop)
-        northd.start()
-        site = Site(stack.enter_context(running_api(nb, **settings)), nb)
+    with (
+        northd(nb_content=DATA / "nb.backup") as servers,
+        running_api(servers["nb"], **settings) as api,
+    ):
+        site = Site(api, servers["nb"])
         # Northd is at work once it has written to the Southbound.
         site.nbctl("--wait=sb", "--timeout=10", "sync")
         yield site
-
-
-def _convert(database: Path) -> None:
-    """Bring the database to the schema of the OVN that is installed."""
-    command = ["ovsdb-tool", "needs-conversion", str(database), str(NB_SCHEMA)]
-    done = subprocess.run(command, check=True, capture_output=True, timeout=10)
-    if done.stdout.strip() == b"yes":
-        convert = ["ovsdb-tool", "convert", str(database), str(NB_SCHEMA)]
-        subprocess.run(convert, check=True, timeout=10)
 
 
 @pytest.fixture(scope="module")

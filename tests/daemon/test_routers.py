@@ -211,6 +211,8 @@ def test_interface_by_port(api: Api, nb: OvsdbServer) -> None:
         fixed_ips=[{"ip_address": "10.0.0.7"}, {"ip_address": "fd00::7"}],
         extra_dhcp_opts=[{"opt_name": "mtu", "opt_value": "1400"}],
     )
+    assert (True, 1) == (port["port_security_enabled"], len(port["security_groups"]))
+    assert 2 == nbctl(nb, "list", "Port_Group").count(port["id"])
     answer = attach(api, router["id"], port_id=port["id"])
     shown = port_of(api, answer)
 
@@ -218,13 +220,15 @@ def test_interface_by_port(api: Api, nb: OvsdbServer) -> None:
     assert sorted(
         one["id"] for one in api.get("subnets")["subnets"] if one["network_id"] == red["id"]
     ) == sorted(answer["subnet_ids"])
-    assert ("mine", port["mac_address"], ips(port), False, []) == (
+    assert ("mine", port["mac_address"], ips(port), False, [], []) == (
         shown["name"],
         shown["mac_address"],
         ips(shown),
         shown["port_security_enabled"],
+        shown["security_groups"],
         shown["extra_dhcp_opts"],
     )
+    assert port["id"] not in nbctl(nb, "list", "Port_Group")
     assert ("[]", "[]", "[]") == tuple(
         column(nb, LSP, port["id"], name)
         for name in ("port_security", "dhcpv4_options", "dhcpv6_options")

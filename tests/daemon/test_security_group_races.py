@@ -83,10 +83,12 @@ def check_rows(api: Api) -> None:
 
 
 class Scene:
-    """Two groups, a port in neither, and the requests that fight over them."""
+    """Two groups, a port in neither, a router, and the requests that fight over them."""
 
     def __init__(self, api: Api) -> None:
         self.network_id = api.create("network", name="red", port_security_enabled=True)["id"]
+        api.create("subnet", network_id=self.network_id, cidr="10.0.0.0/24", ip_version=4)
+        self.router = api.create("router")["id"]
         self.one = api.create("security_group", name="one")["id"]
         self.two = api.create("security_group", name="two")["id"]
         self.port = self.new_port(api, [])
@@ -98,6 +100,10 @@ class Scene:
 
     def new_rule(self, api: Api, group_id: str, **values: Any) -> str:
         return str(api.create("security_group_rule", **self.rule_of(group_id, **values))["id"])
+
+    def becomes_an_interface(self) -> tuple[str, str, Any]:
+        """Return the request that makes the port the router's."""
+        return "PUT", f"routers/{self.router}/add_router_interface", {"port_id": self.port}
 
     @staticmethod
     def rule_of(group_id: str, **values: Any) -> dict[str, Any]:
@@ -221,6 +227,16 @@ OFF = {"port_security_enabled": False, "security_groups": []}
             lambda s: put("port", s.port, security_groups=[s.one]),
             lambda s, api: api.delete("port", s.port),
             404,
+        ),
+        (
+            lambda s: s.becomes_an_interface(),
+            lambda s, api: api.update("port", s.port, security_groups=[s.one]),
+            200,
+        ),
+        (
+            lambda s: put("port", s.port, security_groups=[s.one]),
+            lambda s, api: api(*s.becomes_an_interface()),
+            400,
         ),
         # a group becomes stateless
         (

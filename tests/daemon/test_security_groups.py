@@ -159,6 +159,26 @@ def test_a_group_in_use(api: Api) -> None:
     api.delete("security_group", group["id"])
 
 
+def test_a_port_that_goes_leaves_no_trace(api: Api, nb: OvsdbServer) -> None:
+    """A deleted port is in no group any more, and its network and groups go after it."""
+    network_id = api.create("network", port_security_enabled=True)["id"]
+    group = api.create("security_group")["id"]
+    ports = [
+        api.create("port", network_id=network_id, security_groups=groups)["id"]
+        for groups in ([group], [group, "Default"], [])
+    ]
+    memberships = nbctl(nb, "--columns=ports", "list", "Port_Group")
+    assert [2, 3, 1] == [memberships.count(port) for port in ports]
+
+    for port in ports:
+        api.delete("port", port)
+    api.delete("network", network_id)
+    api.delete("security_group", group)
+
+    listed = nbctl(nb, "--bare", "--columns=ports", "list", "Port_Group")
+    assert "" == listed.strip()
+
+
 def test_stateful(api: Api, nb: OvsdbServer) -> None:
     """What a group does with what its rules match changes with the group, for all of them."""
 

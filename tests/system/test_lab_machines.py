@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 
@@ -107,55 +106,6 @@ def test_no_dhcp(lab: Lab) -> None:
 
     assert alice.dhcp4(timeout_s=1.0) is None
     assert [] == alice.addresses()
-
-
-def test_router_advertisements(lab: Lab) -> None:
-    """The kernel forms its address from a router's advertisement; dhclient -6 gets the rest."""
-    red = lab.create_network()
-    subnet = lab.api.create(
-        "subnet",
-        network_id=red["id"],
-        cidr="fd00:a::/64",
-        ip_version=6,
-        ipv6_address_mode="slaac",
-        ipv6_ra_mode="slaac",
-    )
-    blue = lab.create_network()
-    lab.api.create(
-        "subnet",
-        network_id=blue["id"],
-        cidr="fd00:b::/64",
-        ip_version=6,
-        ipv6_address_mode="dhcpv6-stateful",
-        ipv6_ra_mode="dhcpv6-stateful",
-        dns_nameservers=["2001:db8::53"],
-    )
-    add_router(lab, red, "02:00:00:00:aa:01", "fd00:a::1/64", "slaac")
-    add_router(lab, blue, "02:00:00:00:aa:02", "fd00:b::1/64", "dhcpv6_stateful")
-    alice = lab.create_vm(red, lab.chassis[0], configure=False)
-    bob = lab.create_vm(blue, lab.chassis[1], configure=False)
-
-    assert alice.ip6 == alice.slaac(subnet["cidr"])
-    lease = bob.dhcp6()
-    assert lease is not None
-    assert (f"{bob.ip6}/128", ("2001:db8::53",)) == (str(lease.address), lease.dns_servers)
-    bob.accept_router_advertisements()
-    assert bob.can_ping("fd00:a::1")
-    assert alice.can_ping(bob.ip6)
-
-
-def add_router(lab: Lab, network: dict[str, Any], mac: str, address: str, mode: str) -> None:
-    """Give a network a leg of the one router, by Northbound rows of the lab's own."""
-    name = f"lrp-{network['id']}"
-    lab.nbctl(
-        *("--may-exist", "lr-add", "router", "--"),
-        *("lrp-add", "router", name, mac, address, "--"),
-        *("set", "Logical_Router_Port", name, f"ipv6_ra_configs:address_mode={mode}", "--"),
-        *("lsp-add", network["id"], f"leg-{name}", "--"),
-        *("lsp-set-type", f"leg-{name}", "router", "--"),
-        *("lsp-set-addresses", f"leg-{name}", "router", "--"),
-        *("lsp-set-options", f"leg-{name}", f"router-port={name}"),
-    )
 
 
 def test_capture(lab: Lab) -> None:

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
+from system.external import on_physnet
 from system.lab import Lab, frames
 
 pytestmark = pytest.mark.system
 
 
 def physical_network(lab: Lab, vlan: int | None) -> dict[str, Any]:
-    kind = {"provider:network_type": "flat"}
-    if vlan is not None:
-        kind = {"provider:network_type": "vlan", "provider:segmentation_id": str(vlan)}
-    return lab.create_network("192.0.2.0/24", **kind, **{"provider:physical_network": "physnet"})
+    return lab.create_network("192.0.2.0/24", **on_physnet(vlan))
 
 
 @pytest.mark.parametrize("vlan", [None, 10])

@@ -123,11 +123,6 @@ class View:
             if self.port(row.name) is row:
                 yield row
 
-    def port_groups_of(self, port: SwitchPort) -> list[PortGroup]:
-        """Return the port groups of ours that a port is in."""
-        rows = cast("dict[str, PortGroup]", self._replica.tables[schema.PORT_GROUP]).values()
-        return [row for row in rows if port.uuid in row.ports and is_ours(row)]
-
     def addressing(self, port: SwitchPort) -> Addressing:
         """Return the MAC and the addresses of a port."""
         return addressing(port, self._replica.router_port_of(port))
@@ -219,6 +214,11 @@ class View:
     def port_group(self, name: str) -> PortGroup | None:
         """Return a port group by the name of its row, whoever made it."""
         return self._replica.port_groups_by_name.get(name)
+
+    def port_groups_of(self, port: SwitchPort) -> list[PortGroup]:
+        """Return the port groups of ours that a port is in, the one that drops too."""
+        rows = self._replica.port_groups.values()
+        return [row for row in rows if port.uuid in row.ports and is_ours(row)]
 
     def security_groups(self) -> Iterator[PortGroup]:
         """Yield the port groups that are security groups."""

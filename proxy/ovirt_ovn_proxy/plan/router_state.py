@@ -159,14 +159,18 @@ def _refresh_options(draft: Draft, router: Router, gateway: Side | None) -> None
     for side in sides:
         mtu = mtus[side.network_id]
         is_gateway = gateway is not None and side.port.name == gateway.port.name
+        has_wire = is_physical(draft, side.network_id)
         wanted = {
             # Only where packets from another network can be too long: checking costs.
             "gateway_mtu": str(mtu) if mtu < max(mtus.values()) else None,
             # On a physical network every chassis would send with the router's MAC, and
             # its switches would see that move from port to port.
             "reside-on-redirect-chassis": "true"
-            if is_central and not is_gateway and is_physical(draft, side.network_id)
+            if is_central and not is_gateway and has_wire
             else None,
+            # Where no wire leads to the gateway's chassis, packets for it are to take the
+            # tunnel. OVN 24.09 has to be told; newer ones know, older ones cannot.
+            "centralize_routing": "true" if is_central and is_gateway and not has_wire else None,
         }
         draft.update(_with_options(draft.current(side.router_port), wanted))
 

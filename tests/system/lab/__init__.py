@@ -21,12 +21,14 @@ the kernel's datapath and a hypervisor.
 the physical network "physnet"; a module's tests share it, and Northbound is emptied
 between them. A test that changes chassis, or wants others, makes its own, which takes
 half a second: `with Lab(3) as lab`, `Lab([ChassisSpec("hv1", is_gateway=True), "hv2"])`,
-`Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config.
+`Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config,
+`Lab(central=partial(northd, nb_content=file))` with a Northbound that is there already.
 
 **Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and
 every chassis knows where it is. After any other change `lab.sync()` returns when every running
 chassis does what Northbound says, packets included; then "nothing comes through" can be
-asserted at once. Beside what must not arrive assert something that does, on the same way.
+asserted at once. Beside what must not arrive assert something that does, on the same way;
+`reached` and `delivered` see to that themselves.
 
 **Where things run.** A socket lives in the namespace where it was made. So the tests' process
 opens its own sockets there (`Machine.open_socket` and all that is built on it), and only
@@ -42,6 +44,7 @@ left is removed by the next lab. The machine's own network, Open vSwitch and OVN
     machine.py    Machine: what can be done from there  switch.py     one Open vSwitch
     vm.py         Vm: plugged, DHCP, RA                 outside.py    physical networks
     moving.py     MovingVm: live migration              frames.py     bytes <-> frames; pure
+    offers.py     delivered, reached: what gets through a filter
     capture.py, echo.py, services.py, dhcp.py, probe.py: what Machine and Vm offer
 """
 
@@ -51,6 +54,17 @@ from .chassis import Chassis, ChassisSpec
 from .lab import CENTRAL_IP, Lab
 from .machine import Machine
 from .moving import MovingVm
+from .offers import delivered, reached
 from .vm import Vm
 
-__all__ = ["CENTRAL_IP", "Chassis", "ChassisSpec", "Lab", "Machine", "MovingVm", "Vm"]
+__all__ = [
+    "CENTRAL_IP",
+    "Chassis",
+    "ChassisSpec",
+    "Lab",
+    "Machine",
+    "MovingVm",
+    "Vm",
+    "delivered",
+    "reached",
+]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import struct
 import time
@@ -70,6 +71,11 @@ class Capture:
                 data, control, _, address = self._socket.recvmsg(65536, 256)
             except (BlockingIOError, TimeoutError, socket.timeout):
                 return
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:
+                    raise
+                # Said once when the link goes down; what comes after it is up again is heard.
+                continue
             self._socket.settimeout(0.0)
             if address[2] != socket.PACKET_OUTGOING:
                 self._seen.append(parse(_with_tag(data, control)))

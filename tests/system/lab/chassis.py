@@ -67,6 +67,16 @@ class Chassis(Switch):
         self.controller.stop()
         super().stop()
 
+    def leave(self) -> None:
+        """End ovn-controller as for good: Southbound forgets the chassis."""
+        self.controller_appctl("exit")
+        self.controller.wait(10)
+
+    def kill(self) -> None:
+        """End everything like a crash of the host does; Southbound goes on knowing it."""
+        self.controller.kill()
+        super().kill()
+
     def _uplinks(self) -> dict[str, str]:
         physical = {f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks}
         return {TUNNEL_BRIDGE: "tunnel", **physical}

@@ -49,7 +49,6 @@ ROOT_TABLES = [
     "DHCP_Options",
     "Port_Group",
     "Address_Set",
-    "HA_Chassis_Group",
     "DNS",
     "Load_Balancer",
     "Meter",
@@ -284,3 +283,5 @@ class Lab:
         for table in ROOT_TABLES:
             words += ["--", "--all", "destroy", table]
         self.nbctl(*words[1:])
+        # The ports of routers have to be gone before the groups that they are placed on.
+        self.nbctl("--all", "destroy", "HA_Chassis_Group")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import links
+from .capture import Capture
 from .machine import LINK, Machine
 from .namespace import Namespace
 from .switch import Switch
@@ -21,22 +22,26 @@ class PhysicalSwitch(Switch):
 
     def __init__(self, namespace: Namespace, folder: Path, networks: Iterable[str]) -> None:
         super().__init__(namespace, folder)
-        self._uplinks: list[tuple[str, str]] = []
+        self._uplinks: dict[tuple[str, str], str] = {}
         self._networks = sorted(networks)
 
     def lay_uplink(self, network: str, chassis: Namespace) -> None:
         """Lay a cable to a chassis, before either is started."""
         port = f"uplink{len(self._uplinks) + 1}"
         links.connect((self.namespace, port), (chassis, f"phys-{network}"))
-        self._uplinks.append((network, port))
+        self._uplinks[network, chassis.name] = port
 
     def start(self) -> None:
         """Start it, with its bridges and uplinks, which carry all VLANs."""
         super().start()
         for network in self._networks:
             self.vsctl("add-br", network, "--", "set", "Bridge", network, "datapath_type=netdev")
-        for network, port in self._uplinks:
+        for (network, _), port in self._uplinks.items():
             self.vsctl("add-port", network, port)
+
+    def capture(self, network: str, chassis: Namespace) -> Capture:
+        """Return a context manager that holds what a chassis sends there from now on."""
+        return Capture(self.namespace, self._uplinks[network, chassis.name])
 
 
 class OutsideMachine(Machine):

@@ -47,6 +47,11 @@ class Switch:
         self.vswitchd.stop()
         self.database.stop()
 
+    def kill(self) -> None:
+        """End everything like a crash of the machine does."""
+        self.vswitchd.kill()
+        self.database.kill()
+
     def run(self, *command: str) -> str:
         """Run a program there, as on a host of its own; AssertionError if it fails."""
         with self.namespace.entered():

@@ -116,7 +116,7 @@ class Vm(Machine):
             subnet = self._lab.api.get(f"subnets/{fixed['subnet_id']}")["subnet"]
             length = subnet["cidr"].partition("/")[2]
             self.add_address(f"{fixed['ip_address']}/{length}")
-            if subnet["gateway_ip"]:
+            if subnet["gateway_ip"] not in (None, fixed["ip_address"]):
                 self.add_route("default", subnet["gateway_ip"])
 
     def dhcp4(self, timeout_s: float = 10.0) -> dhcp.Lease | None:

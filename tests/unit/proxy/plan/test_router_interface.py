@@ -48,6 +48,7 @@ from unit.proxy.plans import (
 )
 from unit.proxy.routed import (
     CONNECTED,
+    EXT,
     INSIDE,
     INSIDE_LRP,
     NET2,
@@ -59,6 +60,7 @@ from unit.proxy.routed import (
     ROUTER,
     SUBNET2,
     a_router,
+    an_external_network,
     inside,
     outside,
     with_rows,
@@ -560,10 +562,17 @@ def options_of(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
     return {row.mac: dict(row.options) for row in found}
 
 
+WIRED = with_rows(
+    CONNECTED,
+    an_external_network(OUTSIDE, row_id(61)).copy(other_config={"exclude_ips": "203.0.113.2"}),
+    a_localnet(uuid=row_id(61)),
+)
+
+
 def test_mtu_follows() -> None:
     """Where networks differ, the smaller ones check what comes from the larger ones."""
     big = a_network(INSIDE, PORT, mtu="9000")
-    rows = with_rows(CONNECTED, big)
+    rows = with_rows(WIRED, big)
     plan = put("networks", NET, mtu=1300)(view_of(*rows))
     after = rows_after(rows, plan)
 
@@ -641,9 +650,9 @@ def test_external_gateway_follows() -> None:
 
 def test_physical_network_follows() -> None:
     """On a physical network traffic is routed where the router's gateway is."""
-    provider = {"provider:network_type": "flat", "provider:physical_network": "phys"}
-    plan = put("networks", NET, **provider)(view_of(*CONNECTED))
-    after = rows_after(CONNECTED, plan)
+    provider = {"provider:network_type": "flat", "provider:physical_network": "phys2"}
+    plan = put("networks", NET, **provider)(view_of(*WIRED))
+    after = rows_after(WIRED, plan)
 
     assert {
         "02:00:00:00:00:11": {"reside-on-redirect-chassis": "true"},
@@ -651,6 +660,20 @@ def test_physical_network_follows() -> None:
     } == options_of(after)
     overlay = {"provider:network_type": "geneve"}
     back = rows_after(after, put("networks", NET, **overlay)(view_of(*after)))
+    assert {"02:00:00:00:00:11": {}, "02:00:00:00:00:12": {}} == options_of(back)
+
+
+def test_external_network_without_a_wire() -> None:
+    """What is for a gateway takes the tunnel to its chassis where no wire leads there."""
+    overlay = {"provider:network_type": "geneve"}
+    after = rows_after(WIRED, put("networks", EXT, **overlay)(view_of(*WIRED)))
+
+    assert {
+        "02:00:00:00:00:11": {},
+        "02:00:00:00:00:12": {"centralize_routing": "true"},
+    } == options_of(after)
+    provider = {"provider:network_type": "flat", "provider:physical_network": "phys2"}
+    back = rows_after(after, put("networks", EXT, **provider)(view_of(*after)))
     assert {"02:00:00:00:00:11": {}, "02:00:00:00:00:12": {}} == options_of(back)
 
 
