@@ -49,7 +49,7 @@ def read(timeout_s: float) -> list[Address]:
         found = by_ip(timeout_s)
     else:
         found = by_netifaces(netifaces)
-    passing = _passing()
+    passing = set(_passing())
     return [it._replace(is_passing=True) if it.ip in passing else it for it in found]
 
 
@@ -93,11 +93,7 @@ def _length(netmask: str) -> int:
     return int(length) if length else bin(int(ipaddress.ip_address(text))).count("1")
 
 
-def _passing() -> set[IpAddress]:
-    return set(_read_passing())
-
-
-def _read_passing() -> Iterator[IpAddress]:
+def _passing() -> Iterator[IpAddress]:
     """Yield IPv6 addresses that will go: netifaces does not tell."""
     try:
         lines = _IPV6_ADDRESSES.read_text().splitlines()

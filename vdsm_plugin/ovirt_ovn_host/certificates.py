@@ -35,7 +35,7 @@ def check(files: Files, system_id: str) -> list[str]:
 
     Raises HostError if the files cannot be used.
     """
-    owners = [_status(path).st_uid for path in files]
+    owners = {_status(path).st_uid for path in files}
     if _status(files.private_key).st_mode & _OTHERS:
         raise HostError(
             f"{files.private_key}: everybody on this host can use the key: "
@@ -48,7 +48,7 @@ def check(files: Files, system_id: str) -> list[str]:
             f"{files.certificate}: is for {', '.join(names) or 'no name'}, not for {system_id}: "
             "IPsec and the engine's 'OVN configured' want the name of the chassis in it"
         )
-    if any(uid != _owner(uid) for uid in owners):
+    if not owners <= _right_owners(owners):
         notes.append(f"{os.path.dirname(files.certificate)}: not all files belong to {OWNER}")
     return notes
 
@@ -60,11 +60,12 @@ def _status(path: str) -> os.stat_result:
         raise HostError(f"{path}: {error.strerror}: {_MEND}, or set [tls] in ovn.conf") from error
 
 
-def _owner(default: int) -> int:
+def _right_owners(owners: set[int]) -> set[int]:
+    """Return whose the files may be: anybody's where Open vSwitch runs as root."""
     try:
-        return pwd.getpwnam(OWNER).pw_uid
+        return {pwd.getpwnam(OWNER).pw_uid}
     except KeyError:
-        return default
+        return owners
 
 
 def context(files: Files, purpose: int) -> ssl.SSLContext:
