@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from daemon.ovsdb import wait_until
 from daemon.routing import attach, external_network
 from system.lab import ChassisSpec, Lab, Machine
 from system.lab.frames import Frame
@@ -59,6 +60,8 @@ class ExternalSite(NamedTuple):
                 for chassis in self.lab.chassis
             }
             assert ask()
+            # What came of it may be on its way through the captures yet.
+            wait_until(lambda: any(heard.frames(wanted) for heard in captures.values()))
             return {name for name, heard in captures.items() if heard.frames(wanted)}
 
 
