@@ -96,6 +96,26 @@ install-host:
 	install -D -p -m 440 vdsm_plugin/sudoers \
 		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
 
+# vdsm-tool finds only what is beside VDSM's own modules.
+PYTHON_SITELIB ?= $(shell $(HOST_PYTHON) -c 'import importlib.util as u, pathlib, sysconfig; \
+	vdsm = u.find_spec("vdsm"); \
+	print(pathlib.Path(vdsm.origin).parents[1] if vdsm else sysconfig.get_path("purelib"))')
+HOST_SETTINGS := $(SYSCONFDIR)/ovirt-provider-ovn-driver
+install-host: install-tool
+.PHONY: install-tool
+install-tool:
+	for file in ovn_config.py configurators/ovn.py; do \
+		target="$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool/$$file"; \
+		install -d "$${target%/*}" && \
+		sed 's|@DATADIR@|$(HOST_DATADIR)|' "vdsm_plugin/tool/$$file" >"$$target" && \
+		chmod 644 "$$target" || exit 1; \
+	done
+	install -D -p -m 644 vdsm_plugin/systemd/50-ovirt-provider-ovn-driver.conf \
+		-t "$(DESTDIR)$(PREFIX)/lib/systemd/system/ovn-controller.service.d"
+	install -d "$(DESTDIR)$(HOST_SETTINGS)/conf.d"
+	[ -e "$(DESTDIR)$(HOST_SETTINGS)/ovn.conf" ] || \
+		install -p -m 644 vdsm_plugin/etc/ovn.conf "$(DESTDIR)$(HOST_SETTINGS)/ovn.conf"
+
 # The plugin in the group of an engine's host deployment, and the same as a group of its own.
 OTOPI_PLUGIN := ovirt-host-deploy/plugins/ovirt-host-deploy/ovn
 install: install-otopi

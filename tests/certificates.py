@@ -35,3 +35,14 @@ def make_certificate(
             command += ["-addext", f"subjectAltName={names}"]
             command += ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def expire(folder: Path, name: str, authority: str) -> None:
+    """Have NAME.pem signed again, as it is but for its end: that was yesterday."""
+    command = ["openssl", "x509", "-copy_extensions", "copyall"]
+    file = f"{folder / name}.pem"
+    request = ["-x509toreq", "-in", file, "-signkey", f"{folder / name}.key"]
+    made = subprocess.run([*command, *request], check=True, capture_output=True)
+    signer = ["-CA", f"{folder / authority}.pem", "-CAkey", f"{folder / authority}.key"]
+    sign = ["-req", "-days", "-1", *signer, "-out", file]
+    subprocess.run([*command, *sign], check=True, capture_output=True, input=made.stdout)

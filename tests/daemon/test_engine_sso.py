@@ -348,6 +348,16 @@ def test_engine_that_cannot_be_trusted(
     assert not sso.calls
 
 
+def test_engine_of_another_name(sso: EngineSso, engine_pki: Path) -> None:
+    """An engine whose certificate is the authority's, but another one's, gets no password."""
+    url = sso.url.replace("127.0.0.1", "localhost")
+    plugin = AuthorizationByUserName(settings(sso, engine_pki, ovirt_host=url))
+
+    with pytest.raises(BadGateway, match="TLS with the engine fails"):
+        plugin.create_token(ADMIN, PASSWORD)
+    assert not sso.calls
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

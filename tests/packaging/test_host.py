@@ -28,22 +28,33 @@ POINTS = {
     "before_network_setup",
     "before_nic_hotplug",
     "before_update_device",
+    "before_vdsm_start",
 }
+# These have something to do on each host.
+ALWAYS = {"after_get_caps", "after_get_stats", "before_vdsm_start"}
 LIBRARY = "usr/share/ovirt-provider-ovn-driver"
+SETTINGS = "etc/ovirt-provider-ovn-driver"
+DROP_IN = "usr/lib/systemd/system/ovn-controller.service.d/50-ovirt-provider-ovn-driver.conf"
+SITELIB = "usr/lib/python3.9/site-packages"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image of a host, made under a strict umask."""
     target = tmp_path_factory.mktemp("image")
-    variables = [f"DESTDIR={target}", f"HOST_PYTHON={sys.executable}"]
+    install(target, f"PYTHON_SITELIB=/{SITELIB}")
+    return target
+
+
+def install(target: Path, *variables: str) -> None:
+    """Install as an ordinary build does it, but with a strict umask."""
+    variables = (f"DESTDIR={target}", f"HOST_PYTHON={sys.executable}", *variables)
     subprocess.run(
         ["make", "--silent", "-C", str(ROOT), "install-host", *variables],
         check=True,
         timeout=60,
         umask=0o077,
     )
-    return target
 
 
 def test_files(installed: Path) -> None:
@@ -60,7 +71,47 @@ def test_files(installed: Path) -> None:
         **{f"usr/libexec/vdsm/hooks/{point}/50_ovn": 0o755 for point in POINTS},
         **{f"{LIBRARY}/{module}": 0o644 for module in {"hook.py", *modules}},
         "etc/sudoers.d/50_vdsm_hook_ovn": 0o440,
+        f"{SITELIB}/vdsm/tool/ovn_config.py": 0o644,
+        f"{SITELIB}/vdsm/tool/configurators/ovn.py": 0o644,
+        f"{SETTINGS}/ovn.conf": 0o644,
+        DROP_IN: 0o644,
     } == modes
+    assert (installed / SETTINGS / "conf.d").is_dir()
+
+
+def test_the_tool_finds_the_package(installed: Path) -> None:
+    """What vdsm-tool imports knows where our package is."""
+    for module in ("ovn_config.py", "configurators/ovn.py"):
+        text = (installed / SITELIB / "vdsm/tool" / module).read_text()
+        assert f'\nsys.path.append("/{LIBRARY}")\n' in text
+
+
+def test_the_tool_goes_beside_vdsms(tmp_path: Path) -> None:
+    """vdsm-tool lists one folder only, that of VDSM's own modules, wherever that is."""
+    standins = ROOT / "tests" / "standins"
+    (tmp_path / "python").write_text(
+        f'#!/bin/sh\nPYTHONPATH={standins} exec "{sys.executable}" "$@"\n'
+    )
+    (tmp_path / "python").chmod(0o755)
+    install(tmp_path / "image", f"HOST_PYTHON={tmp_path / 'python'}")
+    assert (tmp_path / f"image{standins}" / "vdsm/tool/configurators/ovn.py").exists()
+
+
+def test_settings_are_kept(installed: Path) -> None:
+    """A second installation leaves the administrator's file as it is."""
+    settings = installed / SETTINGS / "ovn.conf"
+    sample = settings.read_text()
+    settings.write_text("[ovn]\n")
+    install(installed, f"PYTHON_SITELIB=/{SITELIB}")
+    assert "[ovn]\n" == settings.read_text()
+    settings.write_text(sample)
+
+
+def test_the_unit_stops_by_the_drop_in_alone(installed: Path) -> None:
+    """What the unit itself does to stop is dropped, and what is done instead keeps the chassis."""
+    lines = [line for line in (installed / DROP_IN).read_text().splitlines() if line[:1] != "#"]
+    stop = "/usr/bin/ovn-appctl --timeout=10 --target=ovn-controller exit --restart"
+    assert ["[Service]", "ExecStop=", f"ExecStop=-{stop}"] == lines
 
 
 def test_compiled(installed: Path) -> None:
@@ -97,7 +148,7 @@ def test_guards(installed: Path, point: str) -> None:
 
 
 @pytest.mark.parametrize("shell", [["sh"], ["bash", "--posix"]], ids=["sh", "bash"])
-@pytest.mark.parametrize("point", sorted(POINTS - {"after_get_caps", "after_get_stats"}))
+@pytest.mark.parametrize("point", sorted(POINTS - ALWAYS))
 def test_what_is_not_ours_ends_in_the_guard(installed: Path, point: str, shell: list[str]) -> None:
     """Nothing is said, and no Python is started, in the shells of all distributions."""
     guard = installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn"

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab that most system tests share."""
+"""The lab and the host that most system tests share."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from system.host_machine import HostMachine, central, host_image, host_machine
 from system.lab import ChassisSpec, Lab
 
 
@@ -44,3 +46,19 @@ def lab(module_lab: Lab) -> Iterator[Lab]:
     """
     yield module_lab
     module_lab.clear()
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Path]:
+    """What a host has more than this machine."""
+    with host_image() as image:
+        yield image
+
+
+@pytest.fixture
+def host(image: Path) -> Iterator[HostMachine]:
+    """A host as the engine leaves it just before OVN is configured, and a central."""
+    with host_machine(image) as host, central(host):
+        host.start("openvswitch")
+        host.start("ovn-controller")
+        yield host

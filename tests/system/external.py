@@ -59,8 +59,9 @@ class ExternalSite(NamedTuple):
         wait_until(
             lambda: first.sees(second) and second.sees(first), 60.0, "chassis see each other"
         )
-        name, wanted = f"cr-lrp{self.gateway()['id']}", lab.sbctl("get", "Chassis", "hv1", "_uuid")
-        wait_until(lambda: lab.sbctl("get", "Port_Binding", name, "chassis") == wanted, 60.0, name)
+        wanted = lab.sbctl("get", "Chassis", first.name, "_uuid")
+        binding = ("get", "Port_Binding", f"cr-lrp{self.gateway()['id']}", "chassis")
+        wait_until(lambda: lab.sbctl(*binding) == wanted, 60.0, f"it is on {first.name}")
         lab.sync()
 
     def set_snat(self, is_on: bool) -> None:
@@ -79,6 +80,8 @@ class ExternalSite(NamedTuple):
                 for chassis in self.lab.chassis
             }
             assert ask()
+            # What came of it may be on its way through the captures yet.
+            wait_until(lambda: any(heard.frames(wanted) for heard in captures.values()))
             return {name for name, heard in captures.items() if heard.frames(wanted)}
 
 

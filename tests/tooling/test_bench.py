@@ -54,6 +54,8 @@ EXPECTED = {
         for kind in ("wall", "CPU")
     ),
     "50 plugs of 4 requests at once: wall",
+    "plug by HTTPS, list + POST: wall",
+    "plug by HTTPS, list + POST: CPU",
 }
 
 

@@ -22,6 +22,10 @@ class NoLocalDatabase(LocalDatabaseError):
     """There is no server: Open vSwitch is stopped or not installed."""
 
 
+class Outrun(LocalDatabaseError):
+    """A `wait` of the transaction failed: somebody else was faster."""
+
+
 def read(
     tables: Mapping[str, Sequence[str]], timeout_s: float = TIMEOUT_S
 ) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -32,31 +36,46 @@ def read(
 def transact(operations: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT_S) -> list[Any]:
     """Send operations as one transaction and return the result of each.
 
-    Raises NoLocalDatabase or another LocalDatabaseError; then nothing was
+    Raises NoLocalDatabase, Outrun or another LocalDatabaseError; then nothing was
     changed, unless the server did not answer in time.
     """
-    request = {"id": 0, "method": "transact", "params": [localdb.DATABASE, *operations]}
-    end = time.monotonic() + timeout_s
+    params = [localdb.DATABASE, *operations]
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_s)
             connection.connect(localdb.SOCKET)
-            connection.sendall(fastjson.dumps(request).encode())
-            reply = _reply(connection, end)
+            results = call(connection, "transact", params, timeout_s)
     except socket.timeout:  # its name is TimeoutError from Python 3.10 on
         raise LocalDatabaseError(f"no answer within {timeout_s:g} seconds") from None
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NoLocalDatabase(error) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise LocalDatabaseError(error) from error
-    results = reply.get("result")
     if not isinstance(results, list):
-        raise LocalDatabaseError(reply.get("error"))
-    for result in results:
+        raise LocalDatabaseError(f"unexpected answer {results!r:.80}")
+    for number, result in enumerate(results):
         # The commit's own failure is one result more than there were operations.
         if isinstance(result, dict) and "error" in result:
-            raise LocalDatabaseError(f"{result['error']}: {result.get('details', '')}")
+            words = f"{result['error']}: {result.get('details', '')}"
+            is_wait = number < len(operations) and operations[number]["op"] == "wait"
+            raise (Outrun if is_wait else LocalDatabaseError)(words)
     return results
+
+
+def call(connection: socket.socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
+    """Send one request over a connection and return its result.
+
+    OSError if there is no answer in time, ValueError if it is an error, or none of OVSDB's.
+    """
+    end = time.monotonic() + timeout_s
+    request = {"id": 0, "method": method, "params": params}
+    connection.sendall(fastjson.dumps(request).encode())
+    reply = _reply(connection, end)
+    if not isinstance(reply, dict) or "result" not in reply:
+        raise ValueError(f"unexpected answer {reply!r:.80}")
+    if reply.get("error") is not None:
+        raise ValueError(f"{reply['error']!r:.200}")
+    return reply["result"]
 
 
 def _reply(connection: socket.socket, end: float) -> Any:
@@ -66,7 +85,7 @@ def _reply(connection: socket.socket, end: float) -> Any:
         connection.settimeout(max(end - time.monotonic(), 0.001))
         piece = connection.recv(1 << 18)
         if not piece:
-            raise LocalDatabaseError("the server closed the connection")
+            raise ValueError("the server closed the connection")
         text += piece
         if piece.endswith(b"}"):
             try:

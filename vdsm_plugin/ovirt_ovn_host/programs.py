@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot
 
 LINKS = "/sys/class/net"
+# How long vdsmd's start waits for us.
+START_TIMEOUT_S = 10
 
 
 def main(point: str) -> int:
@@ -115,6 +117,30 @@ def follow_network_setup() -> str:
     return "; ".join(filter(None, [network_setup.follow(values[settings.TUNNEL_NETWORK]), *notes]))
 
 
+def apply_settings() -> str:
+    """Make the host what its settings want, and write the hooks' settings."""
+    import signal
+
+    from .configure import configure
+    from .errors import HostError
+    from .outlook import Paths
+
+    # vdsmd's start waits for this, whatever it is that hangs.
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(START_TIMEOUT_S)
+    said: list[str] = []
+    try:
+        configure(Paths(), said.append, is_attended=False)
+    except HostError as error:
+        raise HookError("; ".join([*said, str(error)])) from error
+    return "; ".join(said)
+
+
+def _give_up(*_: object) -> None:
+    # No TimeoutError, which would be taken for a file's or a socket's on the way.
+    raise HookError(f"not done within {START_TIMEOUT_S} seconds")
+
+
 def _connect(bridge: str) -> tuple[bool, str]:
     """Return whether the data file was a vNIC for OVN, and a note on it; HookError."""
     from . import vif
@@ -170,6 +196,7 @@ def _ovn_version() -> str:
 # Statistics and capabilities must never fail because of OVN, so these hooks always succeed;
 # and a change of the host's networks is refused for a known reason only.
 _POINTS: dict[str, tuple[Callable[[], str], int]] = {
+    "before_vdsm_start": (apply_settings, hookio.FAILED),
     "before_device_create": (create_vnic, hookio.REFUSED),
     "before_nic_hotplug": (connect_vnic, hookio.REFUSED),
     "before_update_device": (connect_vnic, hookio.REFUSED),

@@ -18,6 +18,8 @@ VM_STATS = "vm-stats"
 # The VDSM network whose address is OVN's tunnel address; "" if the tunnel was given by
 # address. The guard of after_network_setup reads it too.
 TUNNEL_NETWORK = "tunnel-network"
+# Where live migrations are announced; "" if that follows from the central.
+BINDINGS_URL = "bindings-url"
 
 IMMEDIATELY = "immediately"
 WHEN_PORTS_INSTALLED = "when-ports-installed"
@@ -28,6 +30,7 @@ DEFAULTS = {
     START_TIMEOUT_S: "5",
     VM_STATS: "no",
     TUNNEL_NETWORK: "",
+    BINDINGS_URL: "",
 }
 # A VM that waits keeps one of the four places that the whole host has for starting VMs.
 MAX_START_TIMEOUT_S = 30
@@ -59,7 +62,7 @@ def _is_valid(key: str, value: str) -> bool:
         return False
     if key == BRIDGE:
         return 0 < len(value) <= _MAX_NAME
-    if key == TUNNEL_NETWORK:
+    if key in (TUNNEL_NETWORK, BINDINGS_URL):
         return True
     if key == START:
         return value in (IMMEDIATELY, WHEN_PORTS_INSTALLED)

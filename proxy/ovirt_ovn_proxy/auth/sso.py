@@ -16,6 +16,7 @@ import re
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Mapping
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -75,6 +76,8 @@ class Sso:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount("https://", _TlsAdapter(self._ca_file))
         self._session.mount("http://", HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        # urllib3 does so by itself from 2.0 on.
+        weakref.finalize(self, self._session.close)
 
     def log_in(self, user: str, password: str, deadline: float) -> Login:
         """Return a new token for a user (grant "password", RFC 6749 section 4.3).
@@ -217,6 +220,9 @@ class _TlsAdapter(HTTPAdapter):
         # Not create_default_context(): it is strict on Python 3.13, sites' CAs are not.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # urllib3 itself compares the name then; before 2.0 it could not leave that to the
+        # context where the engine is given by an address.
+        context.check_hostname = False
         if not self._has_ca_file:
             context.load_default_certs()
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
@@ -263,7 +269,7 @@ def _too_late() -> GatewayTimeout:
 def _cause(error: BaseException) -> BaseException:
     """Return what is at the bottom of an error of requests, which wraps several times."""
     while True:
-        wrapped = [getattr(error, "reason", None), *error.args, error.__cause__]
+        wrapped = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
         inner = next((item for item in wrapped if isinstance(item, BaseException)), None)
         if inner is None:
             return error

@@ -73,7 +73,7 @@ printf '%s\\n' 'home = {sys.base_prefix}/bin' 'include-system-site-packages = fa
 ln -s {sys.base_prefix}/bin/{_VERSION} {PYTHON}
 cp -r {os.path.dirname(lxml.__file__)} {LIBRARY}
 chmod -R go+rX {LIBRARY}
-make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON}
+make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON} PYTHON_SITELIB=/run/vdsm-tool
 {_open_up(Path(sys.base_prefix))}
 echo ready
 exec cat

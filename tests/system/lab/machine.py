@@ -111,7 +111,7 @@ class Machine:
         with echo.Pinger(self.namespace, target, source) as pinger:
             return echo.count_replies(pinger, count, packet_bytes, interval_s, timeout_s)
 
-    def can_ping(self, target: str, timeout_s: float = 5.0, source: str | None = None) -> bool:
+    def can_ping(self, target: str, timeout_s: float = 10.0, source: str | None = None) -> bool:
         """Say whether an answer comes within `timeout_s`, asked ten times a second."""
         with echo.Pinger(self.namespace, target, source) as pinger:
             return echo.wait_for_reply(pinger, timeout_s)
@@ -125,13 +125,13 @@ class Machine:
         return services.TcpService(self.namespace, port, address)
 
     def connect_tcp(
-        self, host: str, port: int, timeout_s: float = 3.0, source: str | None = None
+        self, host: str, port: int, timeout_s: float = 10.0, source: str | None = None
     ) -> socket.socket:
         """Open a TCP connection; OSError if there is none within `timeout_s`."""
         return services.connect_tcp(self.namespace, host, port, timeout_s, source)
 
     def can_reach_tcp(
-        self, host: str, port: int, timeout_s: float = 1.0, source: str | None = None
+        self, host: str, port: int, timeout_s: float = 5.0, source: str | None = None
     ) -> bool:
         """Say whether a TCP connection can be opened within `timeout_s`."""
         try:
@@ -145,7 +145,7 @@ class Machine:
         host: str,
         port: int,
         payload: bytes = b"hello",
-        timeout_s: float = 3.0,
+        timeout_s: float = 10.0,
         source: str | None = None,
     ) -> bool:
         """Say whether a TCP service sends a payload back whole within `timeout_s`."""
@@ -167,7 +167,7 @@ class Machine:
         host: str,
         port: int,
         payload: bytes = b"hello",
-        timeout_s: float = 1.0,
+        timeout_s: float = 3.0,
         source: str | None = None,
     ) -> bool:
         """Say whether a UDP service sends a datagram back within `timeout_s`."""
@@ -181,7 +181,7 @@ class Machine:
             link.bind((LINK, 0))
             link.send(frame)
 
-    def delivers(self, frame: bytes, to: Machine, timeout_s: float = 0.5) -> bool:
+    def delivers(self, frame: bytes, to: Machine, timeout_s: float = 3.0) -> bool:
         """Put a frame on the wire; say whether another machine gets it as it is."""
         sent = parse(frame)
         with to.capture() as heard:

@@ -16,7 +16,7 @@ from . import frames
 from .capture import Capture
 from .vm import Vm
 
-# Open vSwitch may lose a packet, or let another overtake it, while it changes its flows.
+# How often a frame is sent that does not come, and for how long the way is tried.
 TRIES = 3
 MARK_TIMEOUT_S = 1.0
 MARKS = 10
@@ -28,7 +28,9 @@ _numbers = itertools.count(20000)
 def delivered(sent: Mapping[Name, bytes], sender: Vm, receiver: Vm) -> set[Name]:
     """Put frames on the wire; return the names of those that the other machine gets as they are.
 
-    AssertionError if nothing at all gets through; `sender` needs an IPv4 address.
+    Those that do not come are sent some times: a switch whose flows are just being changed
+    loses what a filter would let through. AssertionError if nothing at all gets through;
+    `sender` needs an IPv4 address.
     """
     arrived: set[Name] = set()
     with receiver.capture() as heard:
