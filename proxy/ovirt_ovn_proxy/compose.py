@@ -15,14 +15,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .app import NetworkingApi
 from .auth import AuthPlugin
 from .auth.plugins import load_plugin
+from .bindings import BindingsApi
 from .checks import Finding, check_northbound, check_plugin
 from .config import Config
-from .errors import ApiError, NotReady, ProxyError
+from .errors import ApiError, ConfigError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
 from .nb.connection import Connection
@@ -31,7 +33,7 @@ from .nb.view import View
 from .plan.draft import TIME_FORMAT, Context
 from .routes import match
 from .server import Limits, Listener, Server
-from .tls import PortContext, northbound_files
+from .tls import BindingsContext, PortContext, northbound_files
 from .writing import make_writer
 from .wsgi import Application
 
@@ -52,14 +54,35 @@ def make_connection(config: Config) -> Connection[Replica]:
     )
 
 
-def make_applications(
-    config: Config, connection: Connection[Replica]
-) -> tuple[Application, Application]:
-    """Return the WSGI applications: networking and identity."""
+class Applications(NamedTuple):
+    """The WSGI applications, one for each listener."""
+
+    networking: Application
+    identity: Application
+    bindings: Application
+
+
+def make_applications(config: Config, connection: Connection[Replica]) -> Applications:
+    """Return the WSGI applications on a connection."""
     plugin = load_plugin(config)
     networking = NetworkingApi(config, plugin, Executor(connection))
     identity = IdentityApi(config, plugin)
-    return Application(networking), Application(identity, ApiError.identity_body)
+    return Applications(
+        Application(networking),
+        Application(identity, ApiError.identity_body),
+        Application(BindingsApi(networking)),
+    )
+
+
+def _make_bindings_context(config: Config) -> BindingsContext | None:
+    """Return what the bindings listener is to use, None where there is to be none."""
+    if not (config.https_enabled and config.bindings_port):
+        return None
+    try:
+        return BindingsContext(config)
+    except ConfigError as error:
+        log.warning("%s; no bindings port: VMs lose packets while they migrate", error)
+        return None
 
 
 def serve(config: Config) -> int:
@@ -72,16 +95,19 @@ def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: signals.put(number))
     certificate = PortContext(config) if config.https_enabled else None
+    bindings = _make_bindings_context(config)
     tls = certificate.current if certificate else None
     connection = make_connection(config)
-    networking, identity = make_applications(config, connection)
-    server = Server(
-        [
-            Listener(config.listen_address, config.neutron_port, networking, tls),
-            Listener(config.listen_address, config.keystone_port, identity, tls),
-        ],
-        Limits(max_connections=config.max_connections),
-    )
+    applications = make_applications(config, connection)
+    address = config.listen_address
+    listeners = [
+        Listener(address, config.neutron_port, applications.networking, tls),
+        Listener(address, config.keystone_port, applications.identity, tls),
+    ]
+    if bindings is not None:
+        port, application = config.bindings_port, applications.bindings
+        listeners.append(Listener(address, port, application, bindings.current, is_optional=True))
+    server = Server(listeners, Limits(max_connections=config.max_connections))
     server.start()
     connection.start()
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
@@ -94,8 +120,8 @@ def serve(config: Config) -> int:
             received = 0
         if received in (signal.SIGTERM, signal.SIGINT):
             break
-        if certificate is not None:
-            certificate.renew(force=received == signal.SIGHUP)
+        for renewed in filter(None, (certificate, bindings)):
+            renewed.renew(force=received == signal.SIGHUP)
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
