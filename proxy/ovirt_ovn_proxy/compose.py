@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import TIME_FORMAT, Context
+from .plan.release import find_open, plan_release
 from .routes import match
 from .server import Limits, Listener, Server
 from .tls import BindingsContext, PortContext, northbound_files
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _STOP_S = 10.0
 _RENEW_S = 3.0  # how often the files of the ports' certificate are looked at
+_RELEASED_AT_ONCE = 500
 
 
 def make_connection(config: Config) -> Connection[Replica]:
@@ -149,18 +152,42 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
     route = match(method, parts.path)
     if method == "GET" or route.resource is None:
         return "[]"
-    context = Context(
-        config=config,
-        request_uuid=uuid.uuid4(),
-        now=datetime.now(timezone.utc).strftime(TIME_FORMAT),
-    )
-    writer = make_writer(route, route.resource, (body or "").encode(), context)
-    with _connected(config) as replica, replica.lock:
+    writer = make_writer(route, route.resource, (body or "").encode(), _context(config))
+    with _connected(config) as (_, replica), replica.lock:
         try:
             plan = writer.make_plan(View(replica))
         except ApiError as error:
             raise ProxyError(f"{error.status} {error.error_type}: {error.message}") from error
     return json.dumps(plan.operations, indent=2)
+
+
+def release_bindings(config: Config) -> Iterator[str]:
+    """Have every port in the database as it is without a migration; yield what was done.
+
+    So many ports in a transaction that the server has time for others. Raises ProxyError;
+    what was told before that is done.
+    """
+    with _connected(config) as (connection, replica):
+        executor = Executor(connection)
+        with replica.lock:
+            pending = find_open(View(replica), config)
+        number = 0
+        for start in range(0, len(pending), _RELEASED_AT_ONCE):
+            plan = executor.write(
+                partial(plan_release, pending[start : start + _RELEASED_AT_ONCE], _context(config)),
+                lambda _view: (),
+                "release-bindings",
+                time.monotonic() + config.request_timeout_s,
+            )
+            yield from plan.answer
+            number += len(plan.answer)
+        yield f"ports released: {number}"
+
+
+def _context(config: Config) -> Context:
+    """Return what a request brings that comes from the command line."""
+    now = datetime.now(timezone.utc).strftime(TIME_FORMAT)
+    return Context(config=config, request_uuid=uuid.uuid4(), now=now)
 
 
 def notify(state: str) -> None:
@@ -179,7 +206,8 @@ def notify(state: str) -> None:
 
 
 @contextmanager
-def _connected(config: Config) -> Iterator[Replica]:
+def _connected(config: Config) -> Iterator[tuple[Connection[Replica], Replica]]:
+    """Give a connection of its own, in sync, and its replica."""
     connection = make_connection(config)
     connection.start()
     try:
@@ -188,6 +216,6 @@ def _connected(config: Config) -> Iterator[Replica]:
             if time.monotonic() >= deadline:
                 raise NotReady(f"no Northbound database: {connection.status()}")
             time.sleep(0.01)
-        yield connection.replica
+        yield connection, connection.replica
     finally:
         connection.stop()

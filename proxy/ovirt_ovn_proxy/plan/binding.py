@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..config import Config
 from ..errors import BadRequest, Conflict, NotFound
 from ..nb import keys
 from ..nb.rows import SwitchPort
@@ -54,7 +55,7 @@ def add(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
         )
     new = Binding(host, False, values.get("vnic_type"), values.get("profile"))
     wanted = _with_bindings(draft, port, active.host, [*inactive, new][-MOST_INACTIVE:])
-    return encode_binding(new, _planned(draft, port, wanted))
+    return encode_binding(new, plan_row(draft, port, wanted))
 
 
 def change(draft: Draft, port: SwitchPort, host: str, values: Values) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def change(draft: Draft, port: SwitchPort, host: str, values: Values) -> dict[st
     else:
         others = [changed if binding == old else binding for binding in inactive]
         wanted = _with_bindings(draft, port, active.host, others)
-    return encode_binding(changed, _planned(draft, port, wanted))
+    return encode_binding(changed, plan_row(draft, port, wanted))
 
 
 def activate(draft: Draft, port: SwitchPort, host: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def activate(draft: Draft, port: SwitchPort, host: str) -> dict[str, Any]:
     if new.is_active:
         raise _is_active(port, host, "already active")
     wanted = _with_bindings(draft, _with_attributes(port, new), host, ())
-    active = _planned(draft, port, wanted)
+    active = plan_row(draft, port, wanted)
     return encode_binding(active, active)
 
 
@@ -91,10 +92,10 @@ def remove(draft: Draft, port: SwitchPort, host: str) -> None:
     if old.is_active:
         raise _is_active(port, host, "active and cannot be deleted")
     others = [binding for binding in inactive if binding != old]
-    _planned(draft, port, _with_bindings(draft, port, active.host, others))
+    plan_row(draft, port, _with_bindings(draft, port, active.host, others))
 
 
-def without_inactive(draft: Draft, port: SwitchPort, host: str) -> SwitchPort:
+def without_inactive(port: SwitchPort, host: str, config: Config) -> SwitchPort:
     """Return a port with the binding to its host alone, "" for none.
 
     OVN is told of a chassis only where the site says `ovs-version-2.9`; what an earlier
@@ -103,24 +104,8 @@ def without_inactive(draft: Draft, port: SwitchPort, host: str) -> SwitchPort:
     """
     external_ids = dict(port.external_ids)
     external_ids.pop(keys.INACTIVE_BINDINGS, None)
-    return port.copy(
-        options=_with_chassis(port, [host] if draft.context.config.ovs_version_2_9 else []),
-        external_ids=external_ids,
-    )
-
-
-def release(draft: Draft, port: SwitchPort) -> bool:
-    """Plan a port with its active binding alone, as it is without a migration.
-
-    Returns False for one that is so already.
-    """
-    wanted = without_inactive(draft, port, bindings_of(port)[0].host)
-    if not port.difference(wanted):
-        return False
-    external_ids = dict(wanted.external_ids)
-    put(external_ids, keys.HOST_ID, bindings_of(port)[0].host, "")
-    _planned(draft, port, wanted.copy(external_ids=external_ids))
-    return True
+    options = _with_chassis(port, [host] if config.ovs_version_2_9 else [])
+    return port.copy(options=options, external_ids=external_ids)
 
 
 def check_bindable(port: SwitchPort) -> None:
@@ -154,7 +139,7 @@ def _with_bindings(
     draft: Draft, port: SwitchPort, host: str, inactive: Sequence[Binding]
 ) -> SwitchPort:
     """Return a port with these bindings, of which the one on `host` is active."""
-    wanted = without_inactive(draft, port, host)
+    wanted = without_inactive(port, host, draft.context.config)
     external_ids = dict(wanted.external_ids)
     put(external_ids, keys.HOST_ID, host, "")
     put(external_ids, keys.INACTIVE_BINDINGS, to_stored(inactive), [])
@@ -193,8 +178,8 @@ def _with_attributes(port: SwitchPort, binding: Binding) -> SwitchPort:
     return port.copy(external_ids=external_ids)
 
 
-def _planned(draft: Draft, port: SwitchPort, wanted: SwitchPort) -> Binding:
-    """Plan a port's row; returns its active binding."""
+def plan_row(draft: Draft, port: SwitchPort, wanted: SwitchPort) -> Binding:
+    """Plan a port with other bindings; returns its active one."""
     draft.rest_on(port, "options")
     if port.difference(wanted):
         wanted = wanted.copy(external_ids=updated(wanted.external_ids, draft.context))

@@ -82,7 +82,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     port = SwitchPort.new(port_id, name=port_id, external_ids=external_ids)
     port = with_asked_state(port, values["admin_state_up"], is_up(switch))
     port = with_addresses(port, mac, ips, security, pairs)
-    port = without_inactive(draft, port, values["binding:host_id"])
+    port = without_inactive(port, values["binding:host_id"], context.config)
     port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
     port = join_groups(draft, port, values, security)
     draft.insert_into(switch, "ports", port)
@@ -106,7 +106,7 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if "binding:host_id" in values:
         # That there is nothing left to clear is for a guard as well.
         draft.rest_on(port, "options")
-        wanted = without_inactive(draft, wanted, values["binding:host_id"])
+        wanted = without_inactive(wanted, values["binding:host_id"], draft.context.config)
     if _ADDRESS_ATTRIBUTES & set(values):
         wanted = _readdressed(draft, switch, port, wanted, values)
     if "extra_dhcp_opts" in values:

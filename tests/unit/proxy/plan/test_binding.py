@@ -16,6 +16,7 @@ from ovirt_ovn_proxy.nb.rows import Row, SwitchPort
 from ovirt_ovn_proxy.nb.view import View
 from ovirt_ovn_proxy.plan import binding
 from ovirt_ovn_proxy.plan.draft import Plan
+from ovirt_ovn_proxy.plan.release import find_open, plan_release
 from ovirt_ovn_proxy.routes import match
 from ovirt_ovn_proxy.wire.binding import encode_bindings
 from ovirt_ovn_proxy.writing import make_writer
@@ -27,7 +28,6 @@ from unit.proxy.plans import (
     a_port,
     a_router_port,
     context,
-    draft_of,
     nb_global,
     put_by,
     row_id,
@@ -407,11 +407,22 @@ def test_damaged_rows(stored: str) -> None:
 def test_release(port: SwitchPort, pins: bool, expected: dict[str, str] | None) -> None:
     """A port is released from what migrations left, and its host is kept."""
     rows = site(port)
-    draft = draft_of(*rows, ovs_version_2_9=pins)
-    is_changed = binding.release(draft, port)
-    (row,) = (row for row in rows_after(rows, draft.finish(None)) if isinstance(row, SwitchPort))
+    options = context(ovs_version_2_9=pins)
+    plan = plan_release([PORT, row_id(99)], options, view_of(*rows))
+    (row,) = (row for row in rows_after(rows, plan) if isinstance(row, SwitchPort))
 
-    assert (expected is not None) == is_changed
+    assert ([PORT] if plan.steps else []) == find_open(view_of(*rows), options.config)
+    assert (expected is not None) == bool(plan.steps) == bool(plan.answer)
     assert (port.options if expected is None else expected) == row.options
     assert hosts(port)[:1] == hosts(row)
-    assert not binding.release(draft_of(*site(row), ovs_version_2_9=pins), row)
+    assert [] == find_open(view_of(*site(row)), options.config)
+
+
+def test_release_of_others() -> None:
+    """Ports of routers and of other managers are none of a migration's, whatever they say."""
+    foreign, pod = FOREIGN
+    assert isinstance(pod, SwitchPort)
+    rows = [foreign, pod.copy(options=SRC_DST), a_network(PORT), ROUTER_PORT.copy(options=SRC_DST)]
+
+    assert [] == find_open(view_of(*rows), context().config)
+    assert () == plan_release([PORT, FOREIGN_PORT], context(), view_of(*rows)).steps
