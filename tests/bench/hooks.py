@@ -36,9 +36,9 @@ _NOTHING = "python3 -c pass"
 _HOOKS: tuple[tuple[str, str, Mapping[str, str], str, Bar], ...] = (
     ("a vNIC of others", "before_device_create", {"provider_type": "OTHER"}, "", HOOK_NOT_OURS),
     ("a VM that does not wait", "after_vm_start", {"vmId": _VM}, "", HOOK_NOT_OURS),
-    ("a migration without OVN", "before_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
-    ("a VM that came unannounced", "after_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
-    ("a VM's end", "after_vm_destroy", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others comes", "before_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others came", "after_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others ends", "after_vm_destroy", {"vmId": _VM}, "", HOOK_NOT_OURS),
     ("statistics of VMs, off", "after_get_all_vm_stats", {}, "", HOOK_NOT_OURS),
     ("a vNIC of OVN", "before_device_create", _OVN, "openvswitch", HOOK_REWRITE),
     ("statistics of the host", "after_get_stats", {}, "vnet1", HOOK_READ),

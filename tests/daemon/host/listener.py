@@ -42,9 +42,7 @@ def enroll(machine: Machine, folder: Path) -> None:
         ("host.key", f"{PKI}/keys/vdsmkey.pem", "vdsm", "440"),
     ):
         content = (folder / source).read_text()
-        machine.run(
-            *("install", "-D", "-o", owner, "-m", mode, "/dev/stdin", target), text=content
-        )
+        machine.run(*("install", "-D", "-o", owner, "-m", mode, "/dev/stdin", target), text=content)
     for name in ("ca", "other", "central", "stranger"):
         machine.path(FILES).mkdir(exist_ok=True)
         for suffix in ("pem", "key"):

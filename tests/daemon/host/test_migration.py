@@ -142,9 +142,9 @@ def test_a_migration_that_fails(host: Machine) -> None:
         said(host, COMING)
         assert "" == said(host, GONE)
         assert "" == said(host, CAME)
-    assert [
-        ("DELETE", path_of(port_id, f"/{CHASSIS}")) for port_id in (PORT1, PORT2)
-    ] == asked(listener.stop()[2:])
+    assert [("DELETE", path_of(port_id, f"/{CHASSIS}")) for port_id in (PORT1, PORT2)] == asked(
+        listener.stop()[2:]
+    )
     assert {} == records(host)
 
 

@@ -56,9 +56,9 @@ def test_what_is_written_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"1", b"{}", b'{"ports": []}', b'{"ports": {"a": 1}}', b"\xff"]
+    "content", [b"", b"[", b"[]", b"1", b"{}", b'{"ports": []}', b'{"ports": {"a": 1}}', b"\xff"]
 )
 def test_what_is_no_record(content: bytes) -> None:
     """Anything else is refused."""
-    with pytest.raises(ValueError, match="JSON|record|codec"):
+    with pytest.raises(ValueError, match=r"JSON|record|codec|Expecting"):
         blackout.decode(content)

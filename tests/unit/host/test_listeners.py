@@ -36,7 +36,7 @@ def test_find(url: str, remote: str, expected: list[tuple[str, int, str]]) -> No
 @pytest.mark.parametrize("url", ["http://a", "https://", "https://:1", "https://a:", "https://a:x"])
 def test_bad_urls(url: str) -> None:
     """What is no URL of a listener is refused with the setting's name."""
-    with pytest.raises(ValueError, match="bindings-url '.*' is not a URL such as https://HOST:"):
+    with pytest.raises(ValueError, match=r"bindings-url '.*' is not a URL such as https://HOST:"):
         listeners.find(url, "ssl:b:6642")
 
 
