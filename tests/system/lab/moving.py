@@ -27,6 +27,10 @@ class MovingVm(Vm):
             f"link set {LINK} promisc on",
             f"link set {LINK} up",
         )
+        # A bridge without any port has no carrier, and then the kernel forgets its neighbours.
+        self.namespace.ip(
+            "link add carrier type dummy", f"link set carrier master {LINK}", "link set carrier up"
+        )
         links.send_whole_checksums(self.namespace, LINK)
         self.namespace.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
         self.taps: dict[str, str] = {}
