@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from daemon.ovsdb import short_folder
 from system.host_machine import HostMachine, central, host_image, host_machine
 from system.lab import ChassisSpec, Lab
-from system.lab.guest_image import GuestImage, make_image
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +53,6 @@ def image() -> Iterator[Path]:
     """What a host has more than this machine."""
     with host_image() as image:
         yield image
-
-
-@pytest.fixture(scope="session")
-def guest_image() -> Iterator[GuestImage]:
-    """What guests under QEMU boot."""
-    with short_folder() as folder:
-        yield make_image(folder)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from daemon.proxy import ENGINE
 from system.lab import Chassis, Lab
 from system.lab.guest import Guest
-from system.lab.guest_image import GuestImage
 from system.lab.libvirt import Hypervisor, hypervisors
 
 pytestmark = pytest.mark.system
@@ -55,25 +54,20 @@ def allocate(lab: Lab, network: dict[str, Any], host: Hypervisor) -> dict[str, A
     return port
 
 
-def ip_of(port: dict[str, Any]) -> str:
-    """The address that a guest gets by DHCP."""
-    return str(port["fixed_ips"][0]["ip_address"])
-
-
 def keys_of(chassis: Chassis, tap: str) -> dict[str, str]:
     """What libvirt has written beside a tap, and no one else."""
     ours = ("attached-mac", "iface-id", "iface-status", "vm-id")
     return {key: value for key, value in chassis.external_ids(tap).items() if key in ours}
 
 
-def test_a_guest(lab: Lab, hosts: list[Hypervisor], guest_image: GuestImage) -> None:
+def test_a_guest(lab: Lab, hosts: list[Hypervisor]) -> None:
     """By nothing but the hooks a guest gets on its networks, at its start and while it runs."""
     host = hosts[0]
     here, there = lab.chassis
     red, blue = lab.create_network("10.0.0.0/24"), lab.create_network("10.0.1.0/24")
     alice, bob, carol = [lab.create_vm(*it) for it in ((red, here), (red, there), (blue, there))]
     first, second = allocate(lab, red, host), allocate(lab, blue, host)
-    guest = Guest("guest", host, guest_image, first)
+    guest = Guest("guest", host, first)
 
     guest.start()
     assert {
@@ -85,20 +79,20 @@ def test_a_guest(lab: Lab, hosts: list[Hypervisor], guest_image: GuestImage) -> 
     lab.wait_port(first["id"], True, 10)
     assert "ACTIVE" == lab.api.get(f"ports/{first['id']}")["port"]["status"]
     guest.wait_configured(first)
-    assert bob.can_ping(ip_of(first))
-    assert alice.can_ping(ip_of(first))
+    assert bob.can_ping(guest.ip)
+    assert alice.can_ping(guest.ip)
 
     guest.hotplug(second)
     lab.wait_port(second["id"], True, 10)
     guest.wait_configured(second)
-    assert carol.can_ping(ip_of(second))
-    assert bob.can_ping(ip_of(first))
+    assert carol.can_ping(guest.ip_of(second))
+    assert bob.can_ping(guest.ip)
 
     guest.set_link(first, is_up=False)
-    assert not bob.can_ping(ip_of(first), timeout_s=0.5)
-    assert carol.can_ping(ip_of(second))
+    assert not bob.can_ping(guest.ip, timeout_s=0.5)
+    assert carol.can_ping(guest.ip_of(second))
     guest.set_link(first, is_up=True)
-    assert bob.can_ping(ip_of(first))
+    assert bob.can_ping(guest.ip)
 
     guest.destroy()
     for port in (first, second):
@@ -106,14 +100,12 @@ def test_a_guest(lab: Lab, hosts: list[Hypervisor], guest_image: GuestImage) -> 
         assert "" == host.tap_of(port["id"])
 
 
-def test_a_guest_on_another_host(
-    lab: Lab, hosts: list[Hypervisor], guest_image: GuestImage
-) -> None:
+def test_a_guest_on_another_host(lab: Lab, hosts: list[Hypervisor]) -> None:
     """A guest that was stopped starts on another host, with the same address."""
     red = lab.create_network("10.0.0.0/24")
     bob = lab.create_vm(red, lab.chassis[0])
     port = allocate(lab, red, hosts[0])
-    guest = Guest("guest", hosts[0], guest_image, port)
+    guest = Guest("guest", hosts[0], port)
     guest.start()
     lab.wait_port(port["id"], True, 10)
     guest.destroy()
@@ -125,5 +117,5 @@ def test_a_guest_on_another_host(
     guest.start()
     guest.wait_configured(port)
 
-    assert bob.can_ping(ip_of(port))
+    assert bob.can_ping(guest.ip)
     assert hosts[1].tap_of(port["id"])

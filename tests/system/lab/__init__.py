@@ -19,7 +19,7 @@ the kernel's datapath.
 
 **Guests.** Where it matters what a hypervisor does, `with hypervisors(lab.chassis) as hosts`
 runs a libvirt on each chassis, with our hooks where VDSM finds them. There
-`Guest("name", hosts[0], guest_image, port)` is a virtual machine under QEMU, emulated, with
+`Guest("name", hosts[0], port)` is a virtual machine under QEMU, emulated, with
 which everything is done that VDSM does; it takes some seconds to boot.
 
 **Which lab.** The fixture `lab` has the chassis "hv1" and "hv2", both gateways and with

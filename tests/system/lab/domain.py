@@ -8,9 +8,11 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
-from .guest_image import GuestImage
+from .guest_image import KERNEL, RAM_DISK
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "vdsm"
+# On every hypervisor, for what guests boot and say.
+FOLDER = "/run/guests"
 # The places for devices on PCI Express, as many as a guest may get vNICs.
 ROOT_PORTS = 8
 MEMORY_MIB = 96
@@ -36,10 +38,13 @@ def vnic(file: str, mac: str, number: int, link_state: str = "up") -> str:
     return ElementTree.tostring(device, "unicode")
 
 
-def domain(
-    name: str, vm_id: str, image: GuestImage, emulator: str, console: str, vnics: Sequence[str]
-) -> str:
-    """Return a guest's XML; `console` is a file on the hypervisor, `vnics` are device XML."""
+def console(name: str) -> str:
+    """Return the file that has what a guest says."""
+    return f"{FOLDER}/{name}.console"
+
+
+def domain(name: str, vm_id: str, emulator: str, vnics: Sequence[str]) -> str:
+    """Return a guest's XML; `vnics` are device XML, `emulator` is the path of QEMU."""
     ports = "".join(
         f"<controller type='pci' index='{index}' model='pcie-root-port'/>"
         for index in range(1, ROOT_PORTS + 1)
@@ -52,8 +57,8 @@ def domain(
   <memory unit='MiB'>{MEMORY_MIB}</memory>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>{image.kernel}</kernel>
-    <initrd>{image.ram_disk}</initrd>
+    <kernel>{FOLDER}/{KERNEL}</kernel>
+    <initrd>{FOLDER}/{RAM_DISK}</initrd>
     <cmdline>{COMMAND_LINE}</cmdline>
   </os>
   <features><acpi/></features>
@@ -61,7 +66,7 @@ def domain(
     <emulator>{emulator}</emulator>
     <controller type='usb' model='none'/>
     <controller type='pci' index='0' model='pcie-root'/>{ports}
-    <serial type='file'><source path='{console}'/></serial>
+    <serial type='file'><source path='{console(name)}'/></serial>
     <memballoon model='none'/>
     {devices}
   </devices>

@@ -13,9 +13,9 @@ import lzma
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+KERNEL, RAM_DISK = "kernel", "ram-disk"
 MODULES = Path("/lib/modules")
 # What a link on virtio takes; each is left out where the kernel has it built in.
 WANTED = ("af_packet", "virtio_pci", "virtio_net")
@@ -56,14 +56,6 @@ echo "guest: $interface $(cat "/sys/class/net/$interface/address") $ip/$mask mtu
 _FILE, _PROGRAM, _FOLDER, _LINK = 0o100644, 0o100755, 0o040755, 0o120777
 
 
-@dataclass(frozen=True)
-class GuestImage:
-    """The files that a guest is booted from."""
-
-    kernel: Path
-    ram_disk: Path
-
-
 def find_kernel() -> tuple[Path, Path]:
     """Return a kernel and the folder of its modules; AssertionError if there is none."""
     for index in sorted(MODULES.glob("*/modules.dep"), reverse=True):
@@ -74,8 +66,8 @@ def find_kernel() -> tuple[Path, Path]:
     raise AssertionError("Guests need a kernel: run scripts/system-packages check as root.")
 
 
-def make_image(folder: Path) -> GuestImage:
-    """Make what guests boot, in a folder; AssertionError if the machine has no parts for it."""
+def make_image(folder: Path) -> None:
+    """Make both in a folder, by these names; AssertionError if the machine has no parts for it."""
     kernel, modules = find_kernel()
     busybox = shutil.which("busybox")
     assert busybox is not None, "Guests need busybox: run scripts/system-packages check as root."
@@ -92,10 +84,8 @@ def make_image(folder: Path) -> GuestImage:
         # Its number keeps the order where a shell lists them.
         name = f"modules/{number:02}-{Path(module).name.partition('.')[0]}.ko"
         entries[name] = (_FILE, _decompress(modules / module))
-    image = GuestImage(folder / "kernel", folder / "ram-disk")
-    shutil.copy(kernel, image.kernel)
-    image.ram_disk.write_bytes(archive(entries))
-    return image
+    shutil.copy(kernel, folder / KERNEL)
+    (folder / RAM_DISK).write_bytes(archive(entries))
 
 
 def load_order(index: str, names: Sequence[str]) -> list[str]:

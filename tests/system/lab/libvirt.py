@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +23,12 @@ from daemon.host.machine import Machine
 from daemon.ovsdb import Daemon
 
 from .chassis import Chassis
+from .domain import FOLDER
+from .guest_image import make_image
 
 EMULATORS = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm")
+VIRSH = ("virsh", "--quiet", "--connect=qemu:///system")
 SOCKET = "/run/libvirt/libvirt-sock"
-CONSOLES = "/run/guests"
 
 # Debian's libvirt insists on its user, whom a package makes that also starts services.
 _QEMU_USER = """
@@ -58,14 +61,11 @@ def missing() -> str:
 class Hypervisor(Machine):
     """A host that libvirt runs on, from its making to `stop`.
 
-    Hooks and libvirt find the Open vSwitch of `chassis` in its usual place. `emulator` is
-    the path of QEMU.
+    Hooks and libvirt find the Open vSwitch of `chassis` in its usual place.
     """
 
     def __init__(self, chassis: Chassis) -> None:
-        assert not missing(), missing()
         self.chassis = chassis
-        self.emulator = next(filter(None, map(shutil.which, EMULATORS)))
         cache = chassis.folder.parent / "libvirt-cache"
         libvirtd_conf = f"""
 listen_tls = 0
@@ -79,7 +79,7 @@ host_uuid = "{uuid.uuid4()}"
 hostname {chassis.name}
 echo {chassis.encap_ip} {chassis.name} >>/etc/hosts
 mount --bind {chassis.folder} /run/openvswitch
-mkdir -p /etc/libvirt /var/cache/libvirt {CONSOLES} {cache}
+mkdir -p /etc/libvirt /var/cache/libvirt {FOLDER} {cache}
 # What libvirt has learnt of QEMU, which takes it seconds: all hypervisors of a lab share it.
 mount --bind {cache} /var/cache/libvirt
 cat >/etc/libvirt/qemu.conf <<'END'{_QEMU_CONF}END
@@ -94,8 +94,15 @@ cat >/etc/libvirt/libvirtd.conf <<'END'{libvirtd_conf}END
         return f"Hypervisor({self.chassis.name!r})"
 
     def start(self) -> None:
-        """Start libvirtd."""
+        """Start libvirtd; AssertionError if this machine lacks what guests need."""
+        assert not missing(), missing()
+        make_image(self.path(FOLDER))
         self.libvirtd.start()
+
+    @property
+    def emulator(self) -> str:
+        """The path of QEMU."""
+        return next(filter(None, map(shutil.which, EMULATORS)))
 
     def stop(self) -> None:
         """End everything on it: guests, libvirtd and whatever a hook has started."""
@@ -110,13 +117,26 @@ cat >/etc/libvirt/libvirtd.conf <<'END'{libvirtd_conf}END
 
     def clean(self) -> None:
         """Remove what tests have left behind, guests too."""
-        for vm_id in self.virsh("list", "--uuid").split():
-            self.virsh("destroy", vm_id)
+        if self.libvirtd.running:
+            for vm_id in self.virsh("list", "--uuid").split():
+                self.virsh("destroy", vm_id)
         super().clean()
 
     def virsh(self, *words: str, xml: str = "") -> str:
         """Run virsh; `xml` is what it reads as /dev/stdin."""
-        return self.run("virsh", "--quiet", "--connect=qemu:///system", *words, text=xml).strip()
+        return self.run(*VIRSH, *words, text=xml).strip()
+
+    @contextlib.contextmanager
+    def events(self) -> Iterator[subprocess.Popen[str]]:
+        """Run a program that prints what becomes of guests here: "... 'name': Resumed Migrated"."""
+        watch = ("event", "--event", "lifecycle", "--loop")
+        with subprocess.Popen(
+            self.command(*VIRSH, *watch), stdout=subprocess.PIPE, text=True
+        ) as watcher:
+            try:
+                yield watcher
+            finally:
+                watcher.terminate()
 
     @property
     def uri(self) -> str:
