@@ -226,6 +226,23 @@ def test_the_engine_was_faster(host: Machine) -> None:
     assert [f"{VM}.done"] == list(records(host))
 
 
+def test_post_copy(host: Machine) -> None:
+    """While the old host still serves pages it has its tap: nothing is activated by us then."""
+    virsh = host.path("/usr/bin/virsh.new")
+    virsh.write_text('#!/bin/sh\necho "$*" >/run/vdsm/virsh\necho "running (post-copy)"\n')
+    virsh.chmod(0o755)
+    host.run("mv", "/usr/bin/virsh.new", "/usr/bin/virsh")
+    with listening(host) as listener:
+        said(host, COMING)
+        line = said(host, CAME)
+    host.run("rm", "/usr/bin/virsh")
+    assert ["POST", "POST"] == [method for method, _ in asked(listener.stop())]
+    assert f"VM {VM} is in post-copy: " in line
+    assert [VM] == list(records(host))
+    command = f"--readonly --connect=qemu:///system domstate --reason --domain={VM}\n"
+    assert command == host.path("/run/vdsm/virsh").read_text()
+
+
 def test_the_active_binding_stays(host: Machine) -> None:
     """A refusal to delete the port's active binding is as it should be."""
     with listening(host, {"DELETE": (409, "active")}):
