@@ -11,9 +11,9 @@ import pytest
 from migration.site import Site, running_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def only_site() -> Iterator[Site]:
-    """The one site of the run; tests ask for `site`."""
+    """The one site of a module; tests ask for `site`."""
     with running_site() as site:
         yield site
 

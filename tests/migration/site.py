@@ -28,7 +28,6 @@ PKI = "/etc/pki/vdsm"
 # which cannot know that, believes it. On real hosts it is twice as much.
 SOURCE_ENDS_S = 0.3
 WAIT_S = 2
-PATIENCE_S = 30.0
 
 
 class Host:
@@ -47,6 +46,12 @@ class Host:
             install = ["install", "-D", "-o", owner, "-m", "440" if owner == "vdsm" else "644"]
             text = (pki / source).read_text()
             self.machine.run(*install, "/dev/stdin", f"{PKI}/{target}", text=text)
+
+    def reset(self) -> None:
+        """Have no records of VMs, and the settings that it takes here."""
+        self.machine.clean()
+        url = f"https://{CENTRAL_IP}:9697"
+        self.machine.write_settings(f"bindings-url={url}", f"migration-wait={WAIT_S}")
 
     def hook(self, point: str, vm: Guest) -> Outcome:
         """Run a hook for a VM; it must let the migration go on."""
@@ -117,10 +122,7 @@ class Site:
         if not self.proxy.running:
             self.start_proxy()
         for host in self.hosts.values():
-            host.machine.clean()
-            host.machine.write_settings(
-                f"bindings-url=https://{CENTRAL_IP}:9697", f"migration-wait={WAIT_S}"
-            )
+            host.reset()
         self.lab.clear()
 
     # What tests make

@@ -153,10 +153,7 @@ def test_a_host_that_forgets(site: Site) -> None:
     move.close()
     for vnic in net.alice.vnics:
         vnic.remove_from(site.hosts["hv2"].chassis)
-    site.hosts["hv2"].machine.clean()
-    site.hosts["hv2"].machine.write_settings(
-        f"bindings-url=https://{CENTRAL_IP}:9697", "migration-wait=2"
-    )
+    site.hosts["hv2"].reset()
     assert net.is_reached
 
     migrate(site, net.alice)
