@@ -10,14 +10,14 @@ from typing import NamedTuple
 import pytest
 
 from migration.moves import COPY_S, migrate, watching
-from migration.site import CAME, COMING, Guest, Migration, Site
+from migration.site import CAME, COMING, GONE, Guest, Migration, Site
 from system.lab import CENTRAL_IP, Vm
 
 pytestmark = pytest.mark.system
 
 # Two hosts that fight for a port lose every second ping for as long as they do; a busy
 # machine loses some.
-FEW = 20
+FEW = 25
 # Of a migration without us. It ends when the old host lets go.
 PATIENCE_S = 20.0
 
@@ -70,6 +70,33 @@ def test_the_engine(site: Site, when: str) -> None:
     assert silences.lost < FEW
     assert net.is_reached
     assert [f"{net.alice.id}.done"] == site.hosts["hv2"].records()
+
+
+def test_the_active_binding_stays(site: Site) -> None:
+    """A record that has outlived its migration takes no port from its VM."""
+    net = network(site)
+    migrate(site, net.alice)
+    host = site.hosts["hv2"]
+    record = f"/run/vdsm/ovn-migrations/{net.alice.id}"
+    host.machine.run("mv", f"{record}.done", record)
+    assert "" == host.hook(GONE, net.alice).ours.stderr
+    assert [] == host.records()
+    assert_at_home(site, net.alice, "hv2")
+    assert net.is_reached
+
+
+def test_the_engine_is_early(site: Site) -> None:
+    """A host that the engine has told already is not announced; the VM moves as it always has."""
+    net = network(site)
+    site.engine_says(net.alice, "hv2")
+    move = Migration(site, net.alice)
+    assert "not announced: " in move.prepare().ours.stderr
+    time.sleep(COPY_S)
+    move.resume().result()
+    move.end_source()
+    move.close()
+    assert net.is_reached
+    assert_at_home(site, net.alice, "hv2")
 
 
 def test_two_vnics(site: Site) -> None:

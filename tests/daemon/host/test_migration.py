@@ -209,7 +209,7 @@ def test_a_leftover_of_ours(host: Machine) -> None:
         ("POST", path_of(PORT1)),
         ("POST", path_of(PORT2)),
     ] == asked(listener.stop())
-    assert f"ovn {COMING}: not announced: port {PORT1}: 127.0.0.1: 409 exists\n" == line
+    assert f"ovn {COMING}: not announced: port {PORT1}: 127.0.0.1 port 9697: 409 exists\n" == line
     assert [PORT2] == list(records(host)[VM])
 
 
@@ -224,6 +224,29 @@ def test_the_engine_was_faster(host: Machine) -> None:
         line = said(host, CAME)
     assert re.search(rf"port {PORT1} .*, activated \+.*; port {PORT2} .*, not activated\n", line)
     assert [f"{VM}.done"] == list(records(host))
+
+
+def test_the_wait(host: Machine) -> None:
+    """Nothing is activated before the old host has had the time that the setting gives it."""
+    host.write_settings("migration-wait=2")
+    with listening(host):
+        said(host, COMING)
+        line = said(host, CAME)
+    (port, _) = records(host)[f"{VM}.done"].values()
+    assert port["activated"] - port["resumed"] >= 2, line
+
+
+def test_a_vm_that_ends_meanwhile(host: Machine) -> None:
+    """A VM that is stopped during the wait is not activated any more."""
+    host.write_settings("migration-wait=2")
+    with listening(host) as listener, ThreadPoolExecutor(1) as pool:
+        said(host, COMING)
+        future = pool.submit(said, host, CAME)
+        time.sleep(0.5)
+        assert "" == said(host, GONE)
+        assert "" == future.result(30)
+    assert "PUT" not in [method for method, _ in asked(listener.stop())]
+    assert {} == records(host)
 
 
 def test_post_copy(host: Machine) -> None:
