@@ -38,6 +38,11 @@ _VIRSH = ("/usr/bin/virsh", "--readonly", "--connect=qemu:///system", "domstate"
 _VIRSH_TIMEOUT_S = 2
 # What is left for a reason to be told.
 _GRACE_S = 0.2
+# Why something may not be possible.
+_REASONS = (
+    *(HookError, bindings.BindingsError, localdb.LocalDatabaseError, vif.VifError),
+    *(OSError, ValueError),
+)
 
 
 def announce(vm_id: str, bridge: str, url: str) -> str:
@@ -111,12 +116,6 @@ def within(limit_s: float, what: str, work: Callable[[float], str]) -> str:
     if isinstance(error, _REASONS):
         raise HookError(f"{what}: {error}") from error
     raise error
-
-
-_REASONS = (
-    *(HookError, bindings.BindingsError, localdb.LocalDatabaseError, vif.VifError),
-    *(OSError, ValueError),
-)
 
 
 def _announce(path: str, ports: Sequence[str], url: str, end: float) -> str:
