@@ -8,9 +8,10 @@ own bindings. Everything else is `app`'s.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from webob import Request, Response
 
-from .app import NetworkingApi
 from .client_certificate import KEY, ClientCertificate, canonical
 from .errors import Forbidden
 from .routes import Route, match_bindings
@@ -22,10 +23,13 @@ _OF_ONE_HOST = ("activate_binding", "delete_binding")
 
 
 class BindingsApi:
-    """The bindings listener's requests, a function from request to response."""
+    """The bindings listener's requests, a function from request to response.
 
-    def __init__(self, networking: NetworkingApi) -> None:
-        self._networking = networking
+    `answer` does what a host may have done.
+    """
+
+    def __init__(self, answer: Callable[[Request, Route], Response]) -> None:
+        self._answer = answer
 
     def __call__(self, request: Request) -> Response:
         """Answer a request; raises subclasses of ApiError for everything but success."""
@@ -38,7 +42,7 @@ class BindingsApi:
         route = match_bindings(request.method, request.environ.get("PATH_INFO", ""))
         if route.action not in _READING:
             _check_own(names, route, request.body)
-        return self._networking.answer(request, route)
+        return self._answer(request, route)
 
 
 def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:

@@ -73,7 +73,7 @@ def make_applications(config: Config, connection: Connection[Replica]) -> Applic
     return Applications(
         Application(networking),
         Application(identity, ApiError.identity_body),
-        Application(BindingsApi(networking)),
+        Application(BindingsApi(networking.answer)),
     )
 
 
@@ -84,7 +84,7 @@ def _make_bindings_context(config: Config) -> BindingsContext | None:
     try:
         return BindingsContext(config)
     except ConfigError as error:
-        log.warning("%s; no bindings port: VMs lose packets while they migrate", error)
+        log.warning("%s; the service runs without a bindings port", error)
         return None
 
 

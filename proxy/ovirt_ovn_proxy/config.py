@@ -179,7 +179,7 @@ class Config:
         "TCP port on which hosts announce VMs that migrate to them, on with HTTPS; 0 = off",
     )
     bindings_ca_file: str = _option(
-        "BINDINGS", "ca-file", f"{_PKI}/ca.pem", parse.name,
+        "BINDINGS", "ca-file", f"{_PKI}/ca.pem", parse.text,
         "PEM authority that signed the certificates of hosts, and nobody else's",
     )
 

@@ -32,6 +32,7 @@ _BINDINGS: Mapping[str, tuple[Callable[..., Any], bool]] = {
     "create_binding": (binding.add, True),
     "update_binding": (binding.change, True),
     "activate_binding": (binding.activate, False),
+    "delete_binding": (binding.remove, False),
 }
 
 
@@ -57,12 +58,9 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
         fill = _act(resource, route.ids[0], action, values[0])
     elif route.action in _BINDINGS:
         fill = _bind(resource, route, body)
-    elif body and route.action != "replace_tags":
-        raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
     elif route.action == "delete":
+        _refuse(body)
         fill = _delete(resource, route.ids[0])
-    elif route.action == "delete_binding":
-        fill = _unbind(resource, route)
     else:
         fill = _change_tags(resource, route, body)
 
@@ -71,6 +69,8 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
         return draft.finish(fill(draft))
 
     def queues(view: View) -> Iterable[str]:
+        if route.action in _BINDINGS:
+            return route.ids[:1]  # takes nothing on the network, so waits for nobody there
         return resource.queues(view, route.ids[0] if route.ids else None, values)
 
     return Writer(make_plan, queues)
@@ -143,28 +143,31 @@ def _bind(resource: Resource, route: Route, body: bytes) -> Filler:
         values = tuple(created)
     elif route.action == "update_binding":
         values = (BINDING.read_put(body),)
+    elif route.action == "delete_binding":
+        _refuse(body)
     elif body and not isinstance(read_json(body), dict):
         raise BadRequest("HTTPBadRequest", "The body must be a JSON object.")
 
     def fill(draft: Draft) -> Any:
-        answer = plan(draft, find_bindable(draft.view, resource, port_id), *host, *values)
+        port = find_bindable(draft.view, resource, port_id)
+        answer = plan(draft, port, *host, *values)
         return {BINDING.name: answer} if is_wrapped else answer
 
     return fill
 
 
-def _unbind(resource: Resource, route: Route) -> Filler:
-    port_id, host = route.ids
-
-    def fill(draft: Draft) -> Any:
-        binding.remove(draft, find_bindable(draft.view, resource, port_id), host)
-
-    return fill
+def _refuse(body: bytes) -> None:
+    if body:
+        raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
 
 
 def _change_tags(resource: Resource, route: Route, body: bytes) -> Filler:
     object_id, *named = route.ids
-    new = _read_tags(body) if route.action == "replace_tags" else []
+    if route.action == "replace_tags":
+        new = _read_tags(body)
+    else:
+        _refuse(body)
+        new = []
     for tag in named:
         readers.text()("tag", tag)
 

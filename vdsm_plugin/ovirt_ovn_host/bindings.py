@@ -85,6 +85,8 @@ class Bindings:
 
     def _ask(self, method: str, port_id: str, path: str, body: Any, expected: int) -> None:
         """Send a request to one listener after the other until one answers."""
+        if not _PLAIN.issuperset(port_id):
+            raise BindingsError(f"{port_id[:80]!a} is no id of a port")
         reasons = []
         is_open = False
         for number, listener in enumerate(self._listeners):
@@ -101,58 +103,59 @@ class Bindings:
                 is_open = is_open or isinstance(error, Unanswered)
                 reasons.append(str(error))
             else:
+                self._listeners.insert(0, self._listeners.pop(number))
                 return
         raise (Unanswered if is_open else BindingsError)("; ".join(reasons))
 
     def _tell(self, listener: Listener, request: bytes, expected: int, end: float) -> None:
-        host, port, _ = listener
+        where = f"{listener[0]} port {listener[1]}"
         try:
-            connection = self._connect(host, port, _remaining_s(end))
+            connection = self._connect(listener, end)
         except (OSError, ValueError) as error:
-            raise BindingsError(f"{host} port {port}: {_words(error)}") from error
-        with connection:
-            status, content = self._exchange(connection, request, end)
+            raise BindingsError(f"{where}: {_words(error)}") from error
+        try:
+            with connection:
+                status, content = _exchange(connection, request, end)
+        except (OSError, ValueError) as error:
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                # From TLS 1.3 on a client hears only now that its certificate is not taken.
+                raise Refused(0, f"{where}: TLS: {_words(error)}") from error
+            raise Unanswered(f"{where}: {_words(error)}") from error
         if status >= 500:
-            raise Unanswered(f"{host}: {_explain(status, content)}")
+            raise Unanswered(f"{where}: {_explain(status, content)}")
         if status != expected:
-            raise Refused(status, f"{host}: {_explain(status, content)}")
+            raise Refused(status, f"{where}: {_explain(status, content)}")
 
-    def _connect(self, host: str, port: int, timeout_s: float) -> ssl.SSLSocket:
+    def _connect(self, listener: Listener, end: float) -> ssl.SSLSocket:
         """Return a connection whose other side has proved to be of our site."""
+        host, port, _ = listener
         is_address = listeners.is_address(host)
         # Nothing secret is sent, and a site that knows its central by address has no name to check.
         self._tls.check_hostname = not is_address
-        connection = socket.create_connection((host, port), timeout_s)
+        connection = socket.create_connection((host, port), _remaining_s(end))
         try:
             return self._tls.wrap_socket(connection, server_hostname=None if is_address else host)
         except BaseException:
             connection.close()
             raise
 
-    @staticmethod
-    def _exchange(connection: ssl.SSLSocket, request: bytes, end: float) -> tuple[int, bytes]:
-        """Return status and body of the answer."""
-        answer = b""
-        try:
-            connection.settimeout(_remaining_s(end))
-            connection.sendall(request)
-            while block := connection.recv(_MAX_ANSWER_BYTES):
-                answer += block
-                if len(answer) > _MAX_ANSWER_BYTES:
-                    break
-                connection.settimeout(_remaining_s(end))
-        except ssl.SSLEOFError as error:
-            raise Unanswered("the connection was closed") from error
-        except ssl.SSLError as error:
-            # From TLS 1.3 on a client hears only now that its certificate is not taken.
-            raise Refused(0, f"TLS: {_words(error)}") from error
-        except OSError as error:
-            raise Unanswered(_words(error)) from error
-        head, _, body = answer.partition(b"\r\n\r\n")
-        status = head.split(b" ", 2)[1:2]
-        if not head.startswith(b"HTTP/1.") or not status or not status[0].isdigit():
-            raise Unanswered("the answer is not HTTP")
-        return int(status[0]), body
+
+def _exchange(connection: ssl.SSLSocket, request: bytes, end: float) -> tuple[int, bytes]:
+    """Send a request; return status and body of the answer. OSError, or ValueError for no HTTP."""
+    answer = b""
+    connection.settimeout(_remaining_s(end))
+    connection.sendall(request)
+    while len(answer) <= _MAX_ANSWER_BYTES:
+        connection.settimeout(_remaining_s(end))
+        block = connection.recv(_MAX_ANSWER_BYTES)
+        if not block:
+            break
+        answer += block
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head.split(b" ", 2)[1:2]
+    if not head.startswith(b"HTTP/1.") or not status or not status[0].isdigit():
+        raise ValueError("the answer is not HTTP")
+    return int(status[0]), body
 
 
 def _context() -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import bindings, blackout, hookio, listeners, localdb, vif
+from . import bindings, blackout, commands, hookio, listeners, localdb, vif
 from .hookio import HookError
 
 TYPE_CHECKING = False
@@ -34,8 +34,15 @@ CLEAN_UP_TIMEOUT_S = 1.8
 # This thread is the VM's own, and a proxy may be restarting.
 ACTIVATE_TIMEOUT_S = 8.0
 _RETRY_S = 0.3
+_VIRSH = ("/usr/bin/virsh", "--readonly", "--connect=qemu:///system", "domstate", "--reason")
+_VIRSH_TIMEOUT_S = 2
 # What is left for a reason to be told.
 _GRACE_S = 0.2
+# Why something may not be possible.
+_REASONS = (
+    *(HookError, bindings.BindingsError, localdb.LocalDatabaseError, vif.VifError),
+    *(OSError, ValueError),
+)
 
 
 def announce(vm_id: str, bridge: str, url: str) -> str:
@@ -61,7 +68,11 @@ def activate(vm_id: str, url: str, wait_s: float) -> str:
         path = _path(vm_id)
         # If the VM has been stopped meanwhile, nothing is left to be done.
         record = _read(path)
-        return f"VM {vm_id}: {_activate(path, record, url, resumed, end)}" if record else ""
+        if not record:
+            return ""
+        if _is_in_post_copy(vm_id):
+            return f"VM {vm_id} is in post-copy: the engine's word at the end of it activates"
+        return f"VM {vm_id}: {_activate(path, record, url, resumed, end)}"
 
     return within(wait_s + ACTIVATE_TIMEOUT_S, "not activated", work)
 
@@ -105,12 +116,6 @@ def within(limit_s: float, what: str, work: Callable[[float], str]) -> str:
     if isinstance(error, _REASONS):
         raise HookError(f"{what}: {error}") from error
     raise error
-
-
-_REASONS = (
-    *(HookError, bindings.BindingsError, localdb.LocalDatabaseError, vif.VifError),
-    *(OSError, ValueError),
-)
 
 
 def _announce(path: str, ports: Sequence[str], url: str, end: float) -> str:
@@ -168,6 +173,14 @@ def _clean_up(path: str, record: Record, url: str, end: float) -> str:
         return f"still announced: {'; '.join(problems)}"
     os.unlink(path)
     return ""
+
+
+def _is_in_post_copy(vm_id: str) -> bool:
+    """Whether the old host still has memory of the VM, for which it keeps its tap too."""
+    try:
+        return b"post-copy" in commands.run([*_VIRSH, f"--domain={vm_id}"], _VIRSH_TIMEOUT_S)
+    except commands.CommandError:
+        return False
 
 
 def _settle(tell: Callable[[str], None], port_id: str, end: float) -> bool:

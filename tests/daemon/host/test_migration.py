@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from daemon.host.listener import CENTRAL, CHASSIS, PKI, enroll, listening, make_certificates
-from daemon.host.machine import PYTHON, Machine, OpenVSwitch, Outcome
+from daemon.host.machine import DB_SOCKET, PYTHON, Machine, OpenVSwitch, Outcome, open_vswitch
 from daemon.ovsdb import short_folder
 
 pytestmark = pytest.mark.daemon
@@ -53,11 +53,24 @@ def certificates() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module")
+def only_switch(only_machine: Machine, certificates: Path) -> Iterator[OpenVSwitch]:
+    """The one Open vSwitch of these tests, on a host of the site."""
+    with open_vswitch(only_machine) as switch:
+        yield switch
+
+
+@pytest.fixture
+def switch(only_switch: OpenVSwitch) -> OpenVSwitch:
+    """It, as a chassis whose central is known by address."""
+    only_switch.set_chassis(system_id=CHASSIS, ovn_remote="ssl:127.0.0.1:6642")
+    return only_switch
+
+
 @pytest.fixture
 def host(machine: Machine, switch: OpenVSwitch, certificates: Path) -> Machine:
-    """A chassis of the site, whose central it knows by address."""
+    """That host, with all that it needs."""
     enroll(machine, certificates)
-    switch.set_chassis(system_id=CHASSIS, ovn_remote="ssl:127.0.0.1:6642")
     machine.write_settings("migration-wait=0")
     return machine
 
@@ -177,17 +190,31 @@ def test_no_port_of_ovn(host: Machine) -> None:
     assert ([], {}) == (listener.stop(), records(host))
 
 
+@contextmanager
+def holding(host: Machine, inside: str, text: str) -> Iterator[None]:
+    """Have other content in a file."""
+    path = host.path(inside)
+    kept = path.read_text() if path.exists() else None
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.unlink()
+        if kept is not None:
+            path.write_text(kept)
+
+
 @pytest.mark.parametrize("url", ["", f"https://{CENTRAL}:9000", f"https://{CENTRAL}:9000/ovn/"])
 def test_where_the_listener_is(host: Machine, url: str) -> None:
     """It is on the central, or where the setting says, known by the name in its certificate."""
-    hosts = host.path("/etc/hosts")
-    hosts.write_text(f"{hosts.read_text()}\n127.0.0.1 {CENTRAL}\n")
     host.write_settings(f"bindings-url={url}")
-    with listening(host, port=9000 if url else 9697) as listener:
+    names = host.path("/etc/hosts").read_text()
+    listener = listening(host, port=9000 if url else 9697)
+    with holding(host, "/etc/hosts", f"{names}\n127.0.0.1 {CENTRAL}\n"), listener as heard:
         assert "" == said(host, COMING)
     prefix = "/ovn" if url.endswith("/") else ""
     assert [f"{prefix}{path_of(port_id)}" for port_id in (PORT1, PORT2)] == [
-        path for _, path in asked(listener.stop())
+        path for _, path in asked(heard.stop())
     ]
 
 
@@ -209,7 +236,7 @@ def test_a_leftover_of_ours(host: Machine) -> None:
         ("POST", path_of(PORT1)),
         ("POST", path_of(PORT2)),
     ] == asked(listener.stop())
-    assert f"ovn {COMING}: not announced: port {PORT1}: 127.0.0.1: 409 exists\n" == line
+    assert f"ovn {COMING}: not announced: port {PORT1}: 127.0.0.1 port 9697: 409 exists\n" == line
     assert [PORT2] == list(records(host)[VM])
 
 
@@ -224,6 +251,46 @@ def test_the_engine_was_faster(host: Machine) -> None:
         line = said(host, CAME)
     assert re.search(rf"port {PORT1} .*, activated \+.*; port {PORT2} .*, not activated\n", line)
     assert [f"{VM}.done"] == list(records(host))
+
+
+def test_the_wait(host: Machine) -> None:
+    """Nothing is activated before the old host has had the time that the setting gives it."""
+    host.write_settings("migration-wait=2")
+    with listening(host):
+        said(host, COMING)
+        line = said(host, CAME)
+    (port, _) = records(host)[f"{VM}.done"].values()
+    assert port["activated"] - port["resumed"] >= 2, line
+
+
+def test_a_vm_that_ends_meanwhile(host: Machine) -> None:
+    """A VM that is stopped during the wait is not activated any more."""
+    host.write_settings("migration-wait=2")
+    with listening(host) as listener, ThreadPoolExecutor(1) as pool:
+        said(host, COMING)
+        future = pool.submit(said, host, CAME)
+        time.sleep(0.5)
+        assert "" == said(host, GONE)
+        assert "" == future.result(30)
+    assert "PUT" not in [method for method, _ in asked(listener.stop())]
+    assert {} == records(host)
+
+
+def test_post_copy(host: Machine) -> None:
+    """While the old host still serves pages it has its tap: nothing is activated by us then."""
+    virsh = host.path("/usr/bin/virsh.new")
+    virsh.write_text('#!/bin/sh\necho "$*" >/run/vdsm/virsh\necho "running (post-copy)"\n')
+    virsh.chmod(0o755)
+    host.run("mv", "/usr/bin/virsh.new", "/usr/bin/virsh")
+    with listening(host) as listener:
+        said(host, COMING)
+        line = said(host, CAME)
+    host.run("rm", "/usr/bin/virsh")
+    assert ["POST", "POST"] == [method for method, _ in asked(listener.stop())]
+    assert f"VM {VM} is in post-copy: " in line
+    assert [VM] == list(records(host))
+    command = f"--readonly --connect=qemu:///system domstate --reason --domain={VM}\n"
+    assert command == host.path("/run/vdsm/virsh").read_text()
 
 
 def test_the_active_binding_stays(host: Machine) -> None:
@@ -315,19 +382,23 @@ def other_name(host: Machine) -> Iterator[None]:
 
 @contextmanager
 def name_servers_are_silent(host: Machine) -> Iterator[None]:
-    host.path("/etc/resolv.conf").unlink(missing_ok=True)
-    host.path("/etc/resolv.conf").write_text("nameserver 127.0.0.9\n")
-    host.path("/etc/nsswitch.conf").write_text("hosts: dns\n")
     host.write_settings("bindings-url=https://central.example.net")
+    # sudo resolves names, too.
+    host.run("chmod", "777", DB_SOCKET)
     # A port that is bound, but not read, takes questions and gives no answers.
     source = "import socket, sys\ns = socket.socket(type=2); s.bind(('127.0.0.9', 53))\n"
     source += "print(flush=True); sys.stdin.read()"
     command = host.command(PYTHON, "-c", source)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with (
+        holding(host, "/etc/resolv.conf", "nameserver 127.0.0.9\n"),
+        holding(host, "/etc/nsswitch.conf", "hosts: dns\n"),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+    ):
         assert process.stdout is not None
         process.stdout.readline()
         yield
         process.communicate()
+    host.run("chmod", "750", DB_SOCKET)
 
 
 @contextmanager
