@@ -17,7 +17,7 @@ FOLDER = "/run/guests"
 ROOT_PORTS = 8
 MEMORY_MIB = 96
 # TCG guests with IPv6 have been seen to crash in migrations.
-COMMAND_LINE = "console=ttyS0 quiet ipv6.disable=1 mitigations=off panic=-1"
+COMMAND_LINE = "console=ttyS0 quiet ipv6.disable=1 mitigations=off pti=on panic=-1"
 
 
 def vnic(file: str, mac: str, number: int, link_state: str = "up") -> str:
@@ -51,7 +51,7 @@ def domain(name: str, vm_id: str, emulator: str, vnics: Sequence[str]) -> str:
     )
     devices = "".join(vnic.partition("?>")[2] or vnic for vnic in vnics)
     return f"""
-<domain type='qemu'>
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
   <uuid>{vm_id}</uuid>
   <memory unit='MiB'>{MEMORY_MIB}</memory>
@@ -70,5 +70,8 @@ def domain(name: str, vm_id: str, emulator: str, vnics: Sequence[str]) -> str:
     <memballoon model='none'/>
     {devices}
   </devices>
+  <qemu:commandline>
+    <qemu:arg value='-global'/><qemu:arg value='virtio-net-device.guest_announce=off'/>
+  </qemu:commandline>
 </domain>
 """

@@ -44,7 +44,7 @@ while :; do
                 ;;
         esac
     done
-    sleep 0.2
+    read -r -t 0.02 _
 done
 """
 _CONFIGURE = """#!/bin/sh
