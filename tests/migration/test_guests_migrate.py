@@ -54,9 +54,9 @@ class Trip(NamedTuple):
 class Traveller:
     """A guest with one vNIC, on "hv1" at first, and somebody on a third chassis who misses it.
 
-    QEMU before 8.2.2 loses writes of an emulated guest that migrates, now and then
-    ("Fix migration dirty bitmap coherency with TCG memory access"), and the guest hangs. The
-    network has done its part if it hands the guest what is for it: then there is another guest.
+    Emulated guests hang now and then after a migration, see COMMAND_LINE in
+    system/lab/domain.py. The network has done its part if it hands the guest what is for
+    it: then there is another guest.
     """
 
     def __init__(self, site: Site) -> None:

@@ -119,3 +119,16 @@ def test_a_guest_on_another_host(lab: Lab, hosts: list[Hypervisor]) -> None:
 
     assert bob.can_ping(guest.ip)
     assert hosts[1].tap_of(port["id"])
+
+
+def test_nothing_is_left() -> None:
+    """With a hypervisor go its guests, its daemons, and all that they have started."""
+    with Lab(1) as lab:
+        (chassis,) = lab.chassis
+        before = chassis.namespace.pids()
+        with hypervisors([chassis]) as (host,):
+            port = allocate(lab, lab.create_network("10.0.0.0/24"), host)
+            Guest("guest", host, port).start()
+            assert len(before) + 3 <= len(chassis.namespace.pids())
+
+        assert before == chassis.namespace.pids()

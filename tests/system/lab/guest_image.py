@@ -3,7 +3,7 @@
 """What guests boot: the kernel of a distribution, and a RAM disk made of busybox.
 
 The RAM disk's init has udhcpc configure every link as it appears, and says so on the
-console. It needs IPv4 only; booted in two seconds under emulation.
+console. Under emulation it takes two or three seconds.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ while :; do
                 ;;
         esac
     done
+    # Never idle for long: see COMMAND_LINE of domain.py.
     read -r -t 0.02 _
 done
 """
@@ -70,7 +71,7 @@ def make_image(folder: Path) -> None:
     """Make both in a folder, by these names; AssertionError if the machine has no parts for it."""
     kernel, modules = find_kernel()
     busybox = shutil.which("busybox")
-    assert busybox is not None, "Guests need busybox: run scripts/system-packages check as root."
+    assert busybox is not None, "Guests need busybox."
     entries: dict[str, tuple[int, bytes]] = {
         "init": (_PROGRAM, _INIT.encode()),
         "configure": (_PROGRAM, _CONFIGURE.encode()),

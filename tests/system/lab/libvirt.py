@@ -50,7 +50,8 @@ stdio_handler = "file"
 
 def missing() -> str:
     """Return in one sentence what a hypervisor lacks on this machine, empty if nothing."""
-    absent = [program for program in ("libvirtd", "virsh") if shutil.which(program) is None]
+    programs = ("libvirtd", "virsh", "busybox")
+    absent = [program for program in programs if shutil.which(program) is None]
     if not any(map(shutil.which, EMULATORS)):
         absent.append("QEMU")
     if absent:
