@@ -198,7 +198,7 @@ def replica_of(*rows: Row) -> Replica:
     replica = Replica()
     for row in rows:
         columns = {name: encode(row.table, name, value) for name, value in row.columns().items()}
-        replica.load(row.table, row.uuid, columns)
+        replica.load(row.table, {row.uuid: {"initial": columns}})
     replica.loaded()
     for switch in replica.switches.values():
         replica.usage_of(switch)
