@@ -11,14 +11,12 @@ import queue
 import signal
 import socket
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from . import maintenance
 from .app import NetworkingApi
 from .auth import AuthPlugin
 from .auth.plugins import load_plugin
@@ -28,11 +26,10 @@ from .config import Config
 from .errors import ApiError, ConfigError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
+from .maintenance import VlanKeeper, new_context
 from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
-from .plan.draft import TIME_FORMAT, Context
-from .plan.release import find_open, plan_release
 from .routes import match
 from .server import Limits, Listener, Server
 from .tls import BindingsContext, PortContext, northbound_files
@@ -42,8 +39,8 @@ from .wsgi import Application
 log = logging.getLogger(__name__)
 
 _STOP_S = 10.0
-_RENEW_S = 3.0  # how often the files of the ports' certificate are looked at
-_RELEASED_AT_ONCE = 500
+# How often is looked for new certificates, and for a database that was loaded anew.
+_RENEW_S = 3.0
 
 
 def make_connection(config: Config) -> Connection[Replica]:
@@ -116,6 +113,7 @@ def serve(config: Config) -> int:
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
+    vlans = VlanKeeper(config, connection)
     while True:
         try:
             received = signals.get(timeout=_RENEW_S)
@@ -125,6 +123,7 @@ def serve(config: Config) -> int:
             break
         for renewed in filter(None, (certificate, bindings)):
             renewed.renew(force=received == signal.SIGHUP)
+        vlans.run()
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
@@ -152,7 +151,7 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
     route = match(method, parts.path)
     if method == "GET" or route.resource is None:
         return "[]"
-    writer = make_writer(route, route.resource, (body or "").encode(), _context(config))
+    writer = make_writer(route, route.resource, (body or "").encode(), new_context(config))
     with _connected(config) as (_, replica), replica.lock:
         try:
             plan = writer.make_plan(View(replica))
@@ -164,30 +163,10 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
 def release_bindings(config: Config) -> Iterator[str]:
     """Have every port in the database as it is without a migration; yield what was done.
 
-    So many ports in a transaction that the server has time for others. Raises ProxyError;
-    what was told before that is done.
+    Raises ProxyError; what was told before that is done.
     """
     with _connected(config) as (connection, replica):
-        executor = Executor(connection)
-        with replica.lock:
-            pending = find_open(View(replica), config)
-        number = 0
-        for start in range(0, len(pending), _RELEASED_AT_ONCE):
-            plan = executor.write(
-                partial(plan_release, pending[start : start + _RELEASED_AT_ONCE], _context(config)),
-                lambda _view: (),
-                "release-bindings",
-                time.monotonic() + config.request_timeout_s,
-            )
-            yield from plan.answer
-            number += len(plan.answer)
-        yield f"ports released: {number}"
-
-
-def _context(config: Config) -> Context:
-    """Return what a request brings that comes from the command line."""
-    now = datetime.now(timezone.utc).strftime(TIME_FORMAT)
-    return Context(config=config, request_uuid=uuid.uuid4(), now=now)
+        yield from maintenance.release_bindings(Executor(connection), replica, config)
 
 
 def notify(state: str) -> None:

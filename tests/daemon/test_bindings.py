@@ -14,7 +14,7 @@ import pytest
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import ENGINE, Answer, Api, running_api
 from daemon.wire_tap import Fault, WireTap
-from ovirt_ovn_proxy import compose
+from ovirt_ovn_proxy import maintenance
 from ovirt_ovn_proxy.cli import main
 from ovirt_ovn_proxy.wire.binding import ACTIVATION_STRATEGY, REQUESTED_CHASSIS
 
@@ -186,7 +186,7 @@ def test_release(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One command takes from all ports of ours what migrations left, in small transactions."""
-    monkeypatch.setattr(compose, "_RELEASED_AT_ONCE", 3)
+    monkeypatch.setattr(maintenance, "_AT_ONCE", 3)
     moving = [make_port(api, name=f"p{number}") for number in range(7)]
     for port_id in moving:
         announce(api, port_id)

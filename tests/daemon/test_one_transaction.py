@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import subprocess
@@ -470,3 +471,19 @@ def test_operations_in_the_log(tapped: Tapped, caplog: pytest.LogCaptureFixture)
         numbers.append(int(told[1]))
         assert numbers[-1] == sum(one["op"] != "comment" for one in sent[-1].operations)
     assert [bool(number) for number in numbers] == [True, True, False, False, True, False]
+
+
+def test_transactions_in_the_log(tapped: Tapped, caplog: pytest.LogCaptureFixture) -> None:
+    """At level DEBUG each transaction is logged as it was sent, and nothing of a read is."""
+    caplog.set_level(logging.DEBUG, "ovirt_ovn_proxy.execute")
+    for method, path, body in (
+        ("POST", "networks", {"network": {"name": "red\nreq-1 forged"}}),
+        ("GET", "networks", None),
+    ):
+        caplog.clear()
+        _, sent = tapped(method, path, body)
+        told = [record for record in caplog.records if record.name == "ovirt_ovn_proxy.execute"]
+        assert [one.operations for one in sent if one.operations] == [
+            json.loads(record.getMessage()) for record in told
+        ]
+        assert all(len(record.getMessage().splitlines()) == 1 for record in told)
