@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daemon.ovsdb import wait_until
 from daemon.proxy import ENGINE
 from system.lab import Chassis, Lab
 from system.lab.guest import Guest
@@ -131,4 +132,5 @@ def test_nothing_is_left() -> None:
             Guest("guest", host, port).start()
             assert len(before) + 3 <= len(chassis.namespace.pids())
 
-        assert before == chassis.namespace.pids()
+        # What was killed takes a moment to end.
+        wait_until(lambda: before == chassis.namespace.pids())

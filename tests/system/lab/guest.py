@@ -126,6 +126,7 @@ class Guest:
     ) -> Iterator[tuple[Future[str], Future[Outcome]]]:
         """Give the migration, and the last hook, which begins when the guest runs there."""
         with ThreadPoolExecutor() as pool, destination.events() as events:
+            self._hook("before_vm_migrate_source", xml)
             self._hook("before_vm_migrate_destination", xml, host=destination)
             where = [destination.uri, "--migrateuri", f"tcp://{destination.chassis.encap_ip}"]
             words = ["migrate", "--live", "--p2p", *options, self.id, *where]

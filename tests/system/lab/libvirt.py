@@ -80,7 +80,10 @@ host_uuid = "{uuid.uuid4()}"
 hostname {chassis.name}
 echo {chassis.encap_ip} {chassis.name} >>/etc/hosts
 mount --bind {chassis.folder} /run/openvswitch
-mkdir -p /etc/libvirt /var/cache/libvirt {FOLDER} {cache}
+mkdir -p /etc/libvirt /var/lib/libvirt /var/cache/libvirt {FOLDER} {cache}
+# Guests and networks that somebody has on this machine are none of ours.
+mount -t tmpfs -o mode=755 tmpfs /etc/libvirt
+mount -t tmpfs -o mode=755 tmpfs /var/lib/libvirt
 # What libvirt has learnt of QEMU, which takes it seconds: all hypervisors of a lab share it.
 mount --bind {cache} /var/cache/libvirt
 cat >/etc/libvirt/qemu.conf <<'END'{_QEMU_CONF}END
