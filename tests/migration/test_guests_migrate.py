@@ -107,7 +107,8 @@ class Traveller:
         with Capture(host.chassis.namespace, tap, both_ways=True) as seen:
             self.peer.ping(self.guest.ip, 20)
             assert seen.frames(lambda frame: frame.destination_mac == mac)
-            assert not seen.frames(lambda frame: frame.source_mac == mac)
+            said = seen.frames(lambda frame: frame.source_mac == mac)
+        assert not said, (said, self.guest.console)
 
     def assert_settled(self) -> None:
         """Assert that the port is where the guest is, and nothing is left of the migration."""
