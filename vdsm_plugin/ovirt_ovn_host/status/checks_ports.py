@@ -53,7 +53,7 @@ def ports(facts: Facts) -> Iterator[Row]:
     yield from rows[:_MOST_ROWS]
     if len(rows) > _MOST_ROWS:
         state = ERROR if ERROR in {row.state for row in rows[_MOST_ROWS:]} else WARNING
-        yield Row(name, state, f"and {len(rows) - _MOST_ROWS} more", "vdsm-tool ovn-status --json")
+        yield Row(name, state, f"and {len(rows) - _MOST_ROWS} more")
     if not rows:
         yield Row(name, OK, f"{len(vifs)} are plugged, and all are installed")
 

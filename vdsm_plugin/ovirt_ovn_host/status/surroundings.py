@@ -75,22 +75,20 @@ def ask_firewall(link: str, port: int) -> Known[Firewall] | None:
             raise
         except commands.CommandError:
             zone = _firewall("--get-default-zone")
-        return Firewall(
-            zone, zone == "trusted" or _opens(_firewall(f"--zone={zone}", "--list-all"), port)
-        )
+        return Firewall(zone, opens(_firewall(f"--zone={zone}", "--list-all"), port))
     except commands.CommandError as error:
         return Problem(" ".join(str(error).split()))
 
 
-def _opens(listing: str, port: int) -> bool:
+def opens(listing: str, port: int) -> bool:
     """Say whether a zone's listing lets a UDP port in, by number or by OVN's service."""
     words: dict[str, list[str]] = {}
     for line in listing.splitlines():
         name, _, values = line.strip().partition(":")
         words[name] = values.split()
-    if words.get("target") == ["ACCEPT"] or "ovn-host-firewall-service" in words.get(
-        "services", ()
-    ):
+    if words.get("target") == ["ACCEPT"]:  # as the zone "trusted" has it
+        return True
+    if "ovn-host-firewall-service" in words.get("services", ()):
         return True
     for text in words.get("ports", ()):
         numbers, _, protocol = text.partition("/")
