@@ -106,7 +106,7 @@ def decode_chassis(results: Sequence[Mapping[str, Any]]) -> tuple[list[Chassis],
         Chassis(
             name=row["name"],
             hostname=row.get("hostname", ""),
-            encaps=sorted(encaps.get(row["name"], [])),
+            encaps=tuple(sorted(encaps.get(row["name"], []))),
             nb_cfg=private.get(row["name"], {}).get("nb_cfg", 0),
             done_ms=private.get(row["name"], {}).get("nb_cfg_timestamp", 0),
         )
@@ -137,8 +137,8 @@ def _binding(row: Mapping[str, Any], names: Mapping[str, str]) -> Binding:
         kind=row["type"],
         chassis="".join(chassis("chassis")[:1]),
         is_up=row.get("up") is not False,
-        additional=chassis("additional_chassis"),
-        requested=asked or known,
+        additional=tuple(chassis("additional_chassis")),
+        requested=tuple(asked or known),
         strategy=options.get("activation-strategy", ""),
     )
 

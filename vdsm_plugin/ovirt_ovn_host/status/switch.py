@@ -109,8 +109,8 @@ def decode(rows: Mapping[str, Sequence[Any]]) -> Switch:
     return found._replace(
         fail_mode=None if row is None else str(_one(row["fail_mode"], "")),
         datapath_type="" if row is None else row["datapath_type"],
-        vifs=sorted(vifs),
-        tunnels=sorted(tunnels),
+        vifs=tuple(sorted(vifs)),
+        tunnels=tuple(sorted(tunnels)),
     )
 
 

@@ -98,11 +98,11 @@ def test_switch() -> None:
             tls_files=("/k", "/c", "/a"),
             fail_mode="secure",
             datapath_type="netdev",
-            vifs=[
+            vifs=(
                 Vif("vnet0", "a", "", 2, "", is_installed=True, mtu_bytes=1442),
                 Vif("vnet1", "b", "v", -1, "could not open", is_installed=False, mtu_bytes=0),
-            ],
-            tunnels=[TunnelEnd("hv2", "192.0.2.6", 7, "")],
+            ),
+            tunnels=(TunnelEnd("hv2", "192.0.2.6", 7, ""),),
         )
         == found
     )
@@ -187,7 +187,7 @@ def test_chassis() -> None:
     found, names = bindings.decode_chassis(results)
     assert [
         Chassis("hv1", "h1"),
-        Chassis("hv2", "h2", [("geneve", "192.0.2.6")], 3, 1700),
+        Chassis("hv2", "h2", (("geneve", "192.0.2.6"),), 3, 1700),
     ] == found
     assert {"u1": "hv1", "u2": "hv2"} == names
 
@@ -212,11 +212,11 @@ def binding(**columns: Any) -> dict[str, Any]:
                 requested_additional_chassis=["uuid", "u1"],
                 additional_chassis=["set", [["uuid", "u1"], ["uuid", "gone"]]],
             ),
-            Binding("a", "", "", True, ["gone", "hv1"], ["hv2", "hv1"], "rarp"),
+            Binding("a", "", "", True, ("gone", "hv1"), ("hv2", "hv1"), "rarp"),
         ),
         (
             binding(requested_chassis=["uuid", "u2"], requested_additional_chassis=["uuid", "u1"]),
-            Binding("a", requested=["hv2", "hv1"]),
+            Binding("a", requested=("hv2", "hv1")),
         ),
     ],
 )
