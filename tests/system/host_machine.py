@@ -207,10 +207,10 @@ def host_image() -> Iterator[Path]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        make_certificate(folder, "ca")
+        make_certificate(folder, "ca", days=3000)
         make_certificate(folder, "other")
-        make_certificate(folder, "central", "ca", names=f"IP:{CENTRAL}")
-        make_certificate(folder, "host", "ca", names=f"DNS:{NAME}")
+        make_certificate(folder, "central", "ca", names=f"IP:{CENTRAL}", days=400)
+        make_certificate(folder, "host", "ca", names=f"DNS:{NAME}", days=90)
         make_certificate(folder, "stranger", "other", names=f"DNS:{NAME}")
         yield folder
 
@@ -268,4 +268,6 @@ def central(machine: HostMachine) -> Iterator[None]:
         machine.sbctl("init")
         yield
     finally:
+        # A test may have stopped it.
+        machine.do("sh", "-c", f"kill -CONT $(cat {folder}/sb.pid)")
         machine.do("ovs-appctl", "-t", f"{folder}/sb.ctl", "exit")
