@@ -78,12 +78,12 @@ class HostMachine:
     def __init__(self, pid: int, folder: Path, image: Path) -> None:
         self.folder = folder
         self.image = image
-        self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--pid", "--"]
+        self.enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--pid", "--"]
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command inside, whatever comes of it."""
         return subprocess.run(
-            [*self._enter, *command], input=stdin, capture_output=True, text=True, timeout=60
+            [*self.enter, *command], input=stdin, capture_output=True, text=True, timeout=60
         )
 
     def do(self, *command: str, stdin: str = "") -> str:
@@ -203,7 +203,7 @@ def host_image() -> Iterator[Path]:
         for program in ("systemctl", "vdsm-tool"):
             shutil.copy(STANDINS / program, folder / "usr/bin")
         subprocess.run(
-            ["make", "-s", "-C", str(ROOT), "install-host", f"DESTDIR={folder}"],
+            ["make", "-s", "-C", str(ROOT), "install-host", "install-otopi", f"DESTDIR={folder}"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
