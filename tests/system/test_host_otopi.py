@@ -39,7 +39,7 @@ def otopi_on(host: HostMachine) -> Host:
     """otopi on that host, with the plugin as it is installed there."""
     folder = host.folder / "otopi"
     folder.mkdir()
-    return Host(folder, enter=host.enter, settings=SETTINGS)
+    return Host(folder, enter=host.command(), settings=SETTINGS)
 
 
 @pytest.fixture
