@@ -20,6 +20,10 @@ DATABASE = "OVN_Southbound"
 T = TypeVar("T")
 
 
+class NameUnknown(ValueError):
+    """The name of a remote's host is not resolved, or not in time."""
+
+
 class Session:
     """One connection to a Southbound, for requests until a deadline.
 
@@ -125,16 +129,16 @@ def _connect_any(addresses: Sequence[str], port: int, end: float) -> socket.sock
 
 
 def resolve(host: str, timeout_s: float) -> list[str]:
-    """Return the addresses of a host, one at least. ValueError if there is none, or not in time."""
+    """Return the addresses of a host, one at least. Raises NameUnknown."""
     with contextlib.suppress(ValueError):
         return [str(ipaddress.ip_address(host))]
     try:
         # A program of its own, as the library's function would wait for DNS at its leisure.
         output = commands.run(["/usr/bin/getent", "ahosts", host], timeout_s).decode()
     except commands.CommandTimeout:
-        raise ValueError("its name is not resolved in time") from None
+        raise NameUnknown("its name is not resolved in time") from None
     except commands.CommandError:
-        raise ValueError("its name is not known") from None
+        raise NameUnknown("its name is not known") from None
     return list(dict.fromkeys(line.split()[0] for line in output.splitlines()))
 
 

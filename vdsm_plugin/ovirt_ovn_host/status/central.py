@@ -86,4 +86,5 @@ def _try(remote: str, tls: Known[ssl.SSLContext | None], timeout_s: float) -> Ce
         with southbound.open_session(remote, tls, timeout_s) as session:
             return Central(remote, _ends_s(session))
     except (OSError, ValueError) as error:
-        return Central(remote, problem=southbound.words(error))
+        is_unnamed = isinstance(error, southbound.NameUnknown)
+        return Central(remote, problem=southbound.words(error), is_unnamed=is_unnamed)

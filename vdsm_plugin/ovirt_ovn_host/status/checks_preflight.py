@@ -46,7 +46,9 @@ def central(facts: Facts) -> Iterator[Row]:
                 name,
                 WARNING if has_one else ERROR,
                 f"{it.remote}: {it.problem}",
-                "on the central: ovn-sbctl get-connection; firewall-cmd --list-all",
+                "cat /etc/resolv.conf"
+                if it.is_unnamed
+                else "on the central: ovn-sbctl get-connection; firewall-cmd --list-all",
             )
         elif it.ends_s is not None and days(it.ends_s, facts.now_s) < WARN_DAYS:
             left = days(it.ends_s, facts.now_s)

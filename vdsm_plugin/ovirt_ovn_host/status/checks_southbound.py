@@ -116,32 +116,33 @@ def other_chassis(facts: Facts) -> Iterator[Row]:
 
 
 def clock(facts: Facts) -> Iterator[Row]:
-    """Compare this host's clock with those of other chassis.
+    """Say what is known of this host's clock: by that of another chassis, or by the kernel.
 
-    Each writes by its own clock when it has done what NB_Global.nb_cfg stands for, which is
-    at nearly the same moment; but one that was away then comes late.
+    Each chassis writes by its own clock when it has done what NB_Global.nb_cfg stands for. If
+    that is nearly the same time, both clocks are right, or wrong together. If not, one may
+    simply have come later: it has joined since, or had been away.
     """
     name = "clock"
     nearest = None if isinstance(facts.southbound, Problem) else _nearest(facts, facts.southbound)
     mend = "chronyc tracking; timedatectl"
     if nearest is not None and abs(nearest) <= _CLOCK_S:
         yield Row(name, OK, f"within {abs(nearest):.1f} s of another chassis'")
-    elif nearest is not None:
+    elif facts.is_clock_steered:
+        yield Row(name, OK, "something keeps it right, the kernel says")
+    elif facts.is_clock_steered is None:
+        yield Row(name, UNKNOWN, "what keeps it right cannot be seen", mend)
+    elif nearest is None:
+        text = "nothing keeps it right, the kernel says, and there is no other to compare with"
+        yield Row(name, UNKNOWN, text, mend)
+    else:
         direction = "behind" if nearest < 0 else "ahead of"
         yield Row(
             name,
             WARNING,
-            f"{abs(nearest):.0f} s {direction} the nearest other chassis': it is wrong, or one "
-            "of them had been away from Southbound",
+            f"nothing keeps it right, the kernel says, and it may be {abs(nearest):.0f} s "
+            f"{direction} the nearest other chassis'",
             mend,
         )
-    elif facts.is_clock_steered:
-        yield Row(name, OK, "kept right, the kernel says; no other chassis' can be compared")
-    else:
-        why = "what keeps it right cannot be seen"
-        if facts.is_clock_steered is False:
-            why = "nothing keeps it right, the kernel says"
-        yield Row(name, UNKNOWN, f"{why}; no other chassis' can be compared", mend)
 
 
 def _ours(facts: Facts, found: Southbound) -> Chassis | None:

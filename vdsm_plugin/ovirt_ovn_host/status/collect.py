@@ -68,7 +68,7 @@ def status(paths: Paths) -> Facts:
         is_clock_steered=surroundings.is_clock_steered(),
         vdsm_file_status=credentials.file_status(credentials.VDSM_FILES),
         vdsm_certificate=credentials.certificate(credentials.VDSM_FILES, facts.is_root),
-        listens=surroundings.listens(_port(facts)) if facts.is_root else None,
+        listens=surroundings.listens(_port(facts)),
     )
     return _around(facts._replace(migrating=_migrating(facts)))
 

@@ -76,11 +76,15 @@ class Firewall(NamedTuple):
 
 
 class Central(NamedTuple):
-    """What came of a connection to one of the remotes; `ends_s` is as `Southbound` has it."""
+    """What came of a session with one of the remotes.
+
+    `ends_s` is as `Southbound` has it; `is_unnamed`: it is its name that is not known.
+    """
 
     remote: str
     ends_s: float | None = None
     problem: str = ""
+    is_unnamed: bool = False
 
 
 class Facts(NamedTuple):

@@ -14,6 +14,10 @@ from pathlib import Path
 from .. import commands
 from .facts import Firewall, Known, Problem
 
+# OVN's own service of firewalld, and ours, and what both let in: Geneve.
+_SERVICES = {"ovn-host-firewall-service", "ovirt-provider-ovn-driver"}
+_SERVICES_PORT = 6081
+
 _TIMEOUT_S = 2
 _FIREWALL_TIMEOUT_S = 3.0
 _UDP_FILES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
@@ -88,7 +92,7 @@ def opens(listing: str, port: int) -> bool:
         words[name] = values.split()
     if words.get("target") == ["ACCEPT"]:  # as the zone "trusted" has it
         return True
-    if "ovn-host-firewall-service" in words.get("services", ()):
+    if port == _SERVICES_PORT and _SERVICES & set(words.get("services", ())):
         return True
     for text in words.get("ports", ()):
         numbers, _, protocol = text.partition("/")

@@ -251,6 +251,7 @@ public (active)
         ({"ports": " 6080-6090/udp"}, True),
         ({"ports": " 6081/udp"}, True),
         ({"services": " ovn-host-firewall-service"}, True),
+        ({"services": " ovirt-provider-ovn-driver"}, True),
         ({"target": "ACCEPT"}, True),
     ],
 )
