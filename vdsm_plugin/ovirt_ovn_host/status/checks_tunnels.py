@@ -134,7 +134,8 @@ def path_mtu(facts: Facts) -> Iterator[Row]:
         yield Row(
             name,
             ERROR,
-            f"packets of {it.size_bytes} bytes do not reach {it.chassis} ({it.ip}), small ones do",
+            f"packets of {it.size_bytes} bytes do not reach {it.chassis} ({it.ip}), small ones "
+            "do: the MTU is too small on the way, or too large of OVN's networks",
             f"tracepath -n {it.ip}",
         )
     if narrow and not lost:
