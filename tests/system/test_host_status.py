@@ -662,6 +662,16 @@ def test_preflight_of_a_name_or_address_that_is_taken(new: HostMachine) -> None:
     new.sbctl("chassis-del", "hv9")
 
 
+def test_preflight_with_settings_that_cannot_be_used(new: HostMachine) -> None:
+    """What ovn-config would stumble over is told, and the rest all the same."""
+    sample = new.read(SETTINGS / "ovn.conf")
+    new.write(SETTINGS / "ovn.conf", "[ovn]\ntunel = x\n")
+    table = status(new, "--preflight", CENTRAL, ADDRESS)
+    assert table.has("settings", "error", "tunel is not a setting, is tunnel meant?")
+    assert table.has("central", "ok", "Southbound answers")
+    new.write(SETTINGS / "ovn.conf", sample)
+
+
 def test_preflight_without_packages_or_certificates(image: Path) -> None:
     """What has to be there first is told, with what brings it."""
     with host_machine(image) as host, central(host):

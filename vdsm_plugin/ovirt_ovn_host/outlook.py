@@ -148,7 +148,7 @@ def _read_networks() -> dict[str, str]:
 def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tunnel, list[str]]:
     """Return what the chassis is to be, where its tunnels end, and notes. Raises HostError."""
     ends = tunnel.resolve(config.tunnel, read_host(config, now))
-    system_id = name(config, now)
+    system_id = chassis_name(config, now)
     files = tls_files(config) if config.uses_tls else None
     notes = certificates.check(files, system_id) if files else []
     wanted = chassis.Wanted(
@@ -165,7 +165,7 @@ def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tu
     return wanted, ends, notes
 
 
-def name(config: Config, now: Live | None) -> str:
+def chassis_name(config: Config, now: Live | None) -> str:
     """Return the chassis' name. Raises ConfigError if nothing that would do is said, or known.
 
     Where no setting says it, it stays as it is: a changed one would be a stranger.

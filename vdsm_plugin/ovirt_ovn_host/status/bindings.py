@@ -22,7 +22,7 @@ _CHASSIS_TABLES = {
     "Chassis_Private": ["name", "nb_cfg", "nb_cfg_timestamp"],
 }
 _BINDING = (
-    *("logical_port", "type", "chassis", "up", "options"),
+    *("logical_port", "type", "chassis", "up", "options", "parent_port"),
     *("additional_chassis", "requested_chassis", "requested_additional_chassis"),
 )
 
@@ -134,13 +134,19 @@ def _binding(row: Mapping[str, Any], names: Mapping[str, str]) -> Binding:
     known = [*chassis("requested_chassis"), *chassis("requested_additional_chassis")]
     return Binding(
         port=row["logical_port"],
-        kind=row["type"],
+        # One in another machine is behind that one's interface.
+        kind=row["type"] or ("nested" if _has(row, "parent_port") else ""),
         chassis="".join(chassis("chassis")[:1]),
         is_up=row.get("up") is not False,
         additional=tuple(chassis("additional_chassis")),
         requested=tuple(asked or known),
         strategy=options.get("activation-strategy", ""),
     )
+
+
+def _has(row: Mapping[str, Any], column: str) -> bool:
+    """Say whether an optional column has a value."""
+    return row.get(column, ["set", []]) not in (["set", []], "")
 
 
 def _uuids(value: Any) -> list[str]:

@@ -39,6 +39,7 @@ STATUS = (
 _UNCONCERNED = (checks_switch.privileges, checks_switch.settings)
 PREFLIGHT = (
     checks_switch.privileges,
+    checks_preflight.settings,
     checks_preflight.packages,
     checks_preflight.central,
     checks_preflight.name,

@@ -33,6 +33,12 @@ def packages(facts: Facts) -> Iterator[Row]:
         yield Row(name, OK, "Open vSwitch and OVN are installed")
 
 
+def settings(facts: Facts) -> Iterator[Row]:
+    """Say what ovn-config would refuse, whatever it is given."""
+    if isinstance(facts.outlook, Problem) and facts.outlook.text:
+        yield problem("settings", facts.outlook, "vdsm-tool configure --module ovn")
+
+
 def central(facts: Facts) -> Iterator[Row]:
     """Say of each remote whether a Southbound answers; one is enough."""
     name = "central"

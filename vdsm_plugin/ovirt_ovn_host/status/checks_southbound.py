@@ -81,9 +81,9 @@ def other_chassis(facts: Facts) -> Iterator[Row]:
     host = facts.host_name.lower()
     rows = []
     for it in facts.southbound.chassis:
-        is_same_host = bool(host) and it.hostname.lower() == host
+        is_same_host = _is_same(it.hostname.lower(), host)
         if it.name == facts.system_id:
-            if host and it.hostname and not is_same_host:
+            if it.hostname and not is_same_host:
                 rows.append(
                     Row(
                         name,
@@ -143,6 +143,13 @@ def clock(facts: Facts) -> Iterator[Row]:
             f"{direction} the nearest other chassis'",
             mend,
         )
+
+
+def _is_same(host: str, other: str) -> bool:
+    """Say whether two names may be one host's; one of them may be short."""
+    if "." in host and "." in other:
+        return host == other
+    return bool(host) and host.partition(".")[0] == other.partition(".")[0]
 
 
 def _ours(facts: Facts, found: Southbound) -> Chassis | None:

@@ -47,7 +47,6 @@ _ADDRESSES_TIMEOUT_S = 2.0
 _ECHO_TIMEOUT_S = 2.0
 _MOST_ECHOES = 10
 _MOST_JOBS = 5
-_CONTROLLER_FOLDER = Path("/run/ovn")
 
 
 def status(paths: Paths) -> Facts:
@@ -81,13 +80,16 @@ def preflight(paths: Paths, central: str, end: str) -> Facts:
     wanted = _try(lambda: decode(given))
     config = _try(lambda: configure.read_config(paths))
     if isinstance(config, Problem):
+        facts = facts._replace(outlook=config)
         config = Config()
+    if now is not None:
+        facts = facts._replace(host_name=now.external_ids.get("hostname", facts.host_name))
     if isinstance(wanted, Problem):
         facts = facts._replace(southbound=wanted, tunnel=wanted)
     else:
         config = replace(config, central=wanted.central, tunnel=wanted.tunnel)
         facts = facts._replace(tunnel=_try(lambda: _resolve(config, now)))
-    name = _try(lambda: outlook.name(config, now))
+    name = _try(lambda: outlook.chassis_name(config, now))
     missing = [it for it in _installed() if not _is(services.exists, it)]
     facts = facts._replace(
         chassis_name=name,
@@ -203,18 +205,13 @@ def _daemons(facts: Facts) -> Facts:
         running[service] = _try(partial(services.is_active, service))
         if isinstance(running[service], Problem):
             break
-    hidden = Problem("only root can ask it", is_hidden=True)
-    if not facts.is_root and not os.access(_CONTROLLER_FOLDER, os.R_OK | os.X_OK):
+    if not facts.is_root:
+        hidden = Problem("only root can ask it", is_hidden=True)
         return facts._replace(services=running, controller=hidden, vswitchd=hidden)
+    facts = facts._replace(services=running, controller=_controller())
     if isinstance(facts.switch, Problem):
-        vswitchd: Known[str] = NOT_ASKED
-    else:
-        vswitchd = surroundings.ask_vswitchd("version") if facts.is_root else hidden
-    return facts._replace(
-        services=running,
-        controller=_controller() if facts.is_root else hidden,
-        vswitchd=vswitchd,
-    )
+        return facts
+    return facts._replace(vswitchd=surroundings.ask_vswitchd("version"))
 
 
 def _controller() -> Known[str]:

@@ -215,6 +215,21 @@ CASES: list[tuple[str, Facts, str, str, str]] = [
         "chassis old is of a host called HV1.example.com too",
         "ovn-sbctl chassis-del old",
     ),
+    # A short name is the same host's.
+    (
+        "other-chassis",
+        chassis(HV1._replace(hostname="hv1"), HV2),
+        OK,
+        "none has this host's name or address",
+        "",
+    ),
+    (
+        "other-chassis",
+        chassis(HV1._replace(hostname="hv2"), HV2),
+        ERROR,
+        "a host called hv2 uses the name hv1 too",
+        "on hv2: vdsm-tool ovn-config",
+    ),
     ("clock", chassis(HV1, HV2), OK, "within 0.3 s of another chassis'", ""),
     (
         "clock",

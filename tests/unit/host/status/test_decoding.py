@@ -202,6 +202,8 @@ def binding(**columns: Any) -> dict[str, Any]:
         (binding(), Binding("a")),
         (binding(chassis=["uuid", "u1"], up=False), Binding("a", "", "hv1", is_up=False)),
         (binding(up=NONE), Binding("a")),
+        (binding(parent_port="b"), Binding("a", "nested")),
+        (binding(parent_port=NONE, type="patch"), Binding("a", "patch")),
         (
             binding(
                 options=[
