@@ -45,9 +45,13 @@ def pids(host: HostMachine) -> list[str]:
     return [host.read(Path(f"/run/{name}.pid")) for name in PIDS]
 
 
-def test_a_host_that_nobody_wants_in_ovn(image: Path) -> None:
-    """Without settings every verb succeeds and does nothing, without Open vSwitch running."""
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_host_that_nobody_wants_in_ovn(image: Path, is_running: bool) -> None:
+    """Without settings every verb succeeds and does nothing, whether Open vSwitch runs or not."""
     with host_machine(image) as host:
+        if is_running:
+            host.start("openvswitch")
+        before = host.state
         for words in (
             ("is-configured",),
             ("is-configured", *MODULE),
@@ -65,9 +69,9 @@ def test_a_host_that_nobody_wants_in_ovn(image: Path) -> None:
             is_asked = words[0] == "configure" and MODULE[1] in words
             assert is_asked == (says in done.stdout), words
             assert is_asked or "OVN:" not in done.stdout, words
-        assert [] == host.calls
+        assert before == host.state
         assert "" == host.read(HOOK_FILE)
-        assert "" == host.run("ls", "/run/openvswitch").stdout
+        assert is_running is bool(host.run("ls", "/run/openvswitch").stdout)
 
 
 def test_a_host_is_brought_into_ovn(host: HostMachine) -> None:
