@@ -16,14 +16,15 @@ def make_certificate(
     name: str,
     authority: str | None = None,
     *,
-    names: str = "IP:127.0.0.1",
+    names: str | None = "IP:127.0.0.1",
     is_authority: bool = False,
     is_rsa: bool = False,
     days: int = 2,
 ) -> None:
     """Make NAME.key and NAME.pem, signed by AUTHORITY.key, or by itself: an authority then.
 
-    `names` are those that the certificate of a server carries ("DNS:a,IP:::1").
+    `names` are those that the certificate of a server carries ("DNS:a,IP:::1"); None: its
+    common name alone tells whose it is.
     `is_authority`: one below the other. `days` is how long it is valid.
     """
     command = ["openssl", "req", "-x509", "-newkey", *(_RSA if is_rsa else _ECDSA)]
@@ -33,7 +34,8 @@ def make_certificate(
         signer = folder / authority
         command += ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key"]
         if not is_authority:
-            command += ["-addext", f"subjectAltName={names}"]
+            if names is not None:
+                command += ["-addext", f"subjectAltName={names}"]
             command += ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(command, check=True, capture_output=True)
 

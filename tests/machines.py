@@ -58,7 +58,9 @@ class Machine:
         image: Path | None = None,
     ) -> None:
         assert os.geteuid() == 0, "Namespaces are needed: run these tests as root."
-        self._namespaces = [it for it in dict.fromkeys(private) if it in _NAMESPACES]
+        # The network is the holder's in any case, whosever that is.
+        entered = dict.fromkeys(("--mount", "--net", *private))
+        self._namespaces = [it for it in entered if it in _NAMESPACES]
         layers = _LAYERS.format(image=f"{image}/$folder:" if image else "")
         self._holder = subprocess.Popen(
             ["unshare", *private, "sh", "-c", layers + setup + _HOLD],
