@@ -272,17 +272,37 @@ def announced(host: HostMachine) -> None:
     wait_until(lambda: is_installed(host), 20)
 
 
-def with_libvirt(operation: str) -> Spoil:
+LIBVIRT = """#!/bin/sh
+case "$*" in
+    *"domstate --reason {vm}") echo "{state}" ;;
+    *"domjobinfo {vm}")
+        echo "Job type:         Unbounded"
+        echo "Operation:        {operation}" ;;
+    *) exit 1 ;;
+esac
+"""
+
+
+def with_libvirt(operation: str, state: str = "running (booted)") -> Spoil:
+    """What a migration that failed leaves, or has as long as it runs."""
+
     def spoil(host: HostMachine) -> None:
         announced(host)
-        output = f"Job type:         Unbounded\nOperation:        {operation}"
-        host.write(
-            Path("/usr/bin/virsh"),
-            f'#!/bin/sh\ncase "$*" in *"domjobinfo {VM}") echo "{output}" ;; *) exit 1 ;; esac\n',
-            "0755",
-        )
+        program = LIBVIRT.format(vm=VM, state=state, operation=operation)
+        host.write(Path("/usr/bin/virsh"), program, "0755")
 
     return spoil
+
+
+def to_come(host: HostMachine) -> None:
+    """The hooks have announced a machine, which is not here yet."""
+    bind(host, options=f'requested-chassis="{OTHER},{NAME}"')
+    host.sbctl(
+        *("set", "Port_Binding", PORT),
+        f"requested_additional_chassis={host.sbctl('get', 'Chassis', NAME, '_uuid')}",
+    )
+    record = json.dumps({"ports": {PORT: {"announced": time.time()}}})
+    host.write(Path("/run/vdsm/ovn-migrations", VM), record)
 
 
 FIREWALL = """#!/bin/sh
@@ -502,6 +522,18 @@ CASES = {
         "migrations",
         "ok",
         f"{PORT} is announced on {NAME}, {OTHER}, and its machine is being migrated",
+    ),
+    "a migration to here": Case(
+        with_libvirt("", "paused (migrating)"),
+        "migrations",
+        "ok",
+        "and its machine is being migrated",
+    ),
+    "a migration that begins": Case(
+        to_come,
+        "migrations",
+        "ok",
+        f"{PORT} is announced on {OTHER}, {NAME}, and its machine is to come here since",
     ),
     "a host without libvirt": Case(
         announced,

@@ -14,6 +14,8 @@ from .rows import ERROR, OK, UNKNOWN, WARNING, Row
 from .switch import Vif
 
 _MOST_ROWS = 10
+# Before its machine is here, and from then until OVN is told: see docs/migration.md.
+_MOMENT_S = 120
 _REPLUG = "in the engine: unplug the vNIC, and plug it again"
 _CONTROLLER_LOG = "tail /var/log/ovn/ovn-controller.log"
 
@@ -123,8 +125,11 @@ def _migration(name: str, facts: Facts, binding: Binding, vif: Vif | None) -> Ro
     hosts = binding.requested or [binding.chassis, *binding.additional]
     what = f"{binding.port} is announced on {', '.join(hosts)}"
     runs = facts.migrating.get(vif.vm_id) if vif is not None else None
+    since_s = facts.announced.get(binding.port)
     if runs:
         return Row(name, OK, f"{what}, and its machine is being migrated")
+    if since_s is not None and since_s < _MOMENT_S:
+        return Row(name, OK, f"{what}, and its machine is to come here since {since_s:.0f} s")
     if vif is None:
         why = "it is not plugged here: a migration begins just now, or has failed"
     elif runs is None:

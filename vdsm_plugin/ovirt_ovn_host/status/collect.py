@@ -69,7 +69,10 @@ def status(paths: Paths) -> Facts:
         vdsm_certificate=credentials.certificate(credentials.VDSM_FILES, facts.is_root),
         listens=surroundings.listens(_port(facts)),
     )
-    return _around(facts._replace(migrating=_migrating(facts)))
+    facts = facts._replace(
+        migrating=_migrating(facts), announced=surroundings.announced(facts.now_s)
+    )
+    return _around(facts)
 
 
 def preflight(paths: Paths, central: str, end: str) -> Facts:

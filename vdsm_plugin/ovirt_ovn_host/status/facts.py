@@ -97,6 +97,7 @@ class Facts(NamedTuple):
     looks at. `echoes` are of some of the `other_ends` of tunnels. `listens` says whether the
     tunnels' port is open on this host, `is_clock_steered` whether something keeps the clock
     right, `migrating` of a VM whether it is being migrated; None if that is not known.
+    `announced` has the ports of VMs that are on their way here, with seconds since then.
     `firewall` is None where firewalld does not run.
     `centrals` has each of the remotes, if they are tried, and `missing` what is not installed;
     `chassis_name` and `tunnel` are what the settings would come to.
@@ -129,6 +130,7 @@ class Facts(NamedTuple):
     firewall: Known[Firewall] | None = None
     is_clock_steered: bool | None = None
     migrating: Mapping[str, bool | None] = {}
+    announced: Mapping[str, float] = {}
     centrals: Sequence[Central] = ()
     missing: Sequence[str] = ()
     chassis_name: Known[str] = NOT_ASKED

@@ -8,10 +8,12 @@ I/O, reading only, each within a time-out.
 from __future__ import annotations
 
 import ctypes
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from .. import commands
+from .. import commands, migration
 from .facts import Firewall, Known, Problem
 
 # OVN's own service of firewalld, and ours, and what both let in: Geneve.
@@ -22,6 +24,9 @@ _TIMEOUT_S = 2
 _FIREWALL_TIMEOUT_S = 3.0
 _UDP_FILES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# What `domstate --reason` says of one that comes, or is on both hosts.
+_ON_ITS_WAY = re.compile(r"\((migrating|post-copy)\)")
+_MOST_RECORDS = 1000
 # sys/timex.h: what adjtimex() returns while nothing steers the clock.
 _TIME_ERROR = 5
 
@@ -110,9 +115,35 @@ def is_migrating(vm_id: str) -> bool | None:
     """Say whether libvirt is migrating a VM from or to here; None if it does not tell."""
     if not _UUID.fullmatch(vm_id):
         return None
-    command = ["/usr/bin/virsh", "--readonly", "--connect=qemu:///system", "domjobinfo", vm_id]
     try:
-        output = commands.run(command, _TIMEOUT_S).decode(errors="replace")
+        # The job's is told on the host that the VM leaves only.
+        if _ON_ITS_WAY.search(_virsh("domstate", "--reason", vm_id)):
+            return True
+        return re.search(r"^Operation: .*migration", _virsh("domjobinfo", vm_id), re.M) is not None
     except commands.CommandError:
         return None
-    return re.search(r"^Operation: .*migration", output, re.MULTILINE) is not None
+
+
+def _virsh(*words: str) -> str:
+    command = ["/usr/bin/virsh", "--readonly", "--connect=qemu:///system", *words]
+    return commands.run(command, _TIMEOUT_S).decode(errors="replace")
+
+
+def announced(now_s: float) -> Mapping[str, float]:
+    """Return the ports of VMs that are on their way here, with the seconds since we know that.
+
+    They are in records of our hooks (docs/migration.md), which are gone with VDSM's folder.
+    """
+    found: dict[str, float] = {}
+    try:
+        records = sorted(Path(migration.FOLDER).iterdir())
+    except OSError:
+        return found
+    for path in records[:_MOST_RECORDS]:
+        if _UUID.fullmatch(path.name):
+            try:
+                ports = json.loads(path.read_text())["ports"]
+                found.update(dict.fromkeys(ports, now_s - path.stat().st_mtime))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return found

@@ -533,6 +533,20 @@ CASES: list[tuple[str, Facts, str, str, str]] = [
         f"{OTHER_PORT} is announced on hv2, hv1, but it is not plugged here",
         "if none runs",
     ),
+    (
+        "migrations",
+        bindings(Binding(PORT, chassis="hv2", requested=["hv2", "hv1"]), announced={PORT: 4.2}),
+        OK,
+        "and its machine is to come here since 4 s",
+        "",
+    ),
+    (
+        "migrations",
+        bindings(Binding(PORT, chassis="hv2", requested=["hv2", "hv1"]), announced={PORT: 999.0}),
+        WARNING,
+        "whether a migration runs cannot be seen",
+        "if none runs",
+    ),
     ("migrations", facts(southbound=HIDDEN), UNKNOWN, "Southbound is not seen", ""),
 ]
 
