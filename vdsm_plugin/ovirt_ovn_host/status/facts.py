@@ -92,15 +92,16 @@ class Facts(NamedTuple):
 
     `system_id`, `remotes` (Southbound's) and `encaps` (types and addresses of our ends of
     tunnels) are those in force, or those that are tried. `services` says of each whether it
-    is active, `missing` which are not installed. `files` are those of TLS in use, None if
-    none are, and `has_owner` whether their right owner exists here. `vdsm_...` is what VDSM
-    looks at. `echoes` are of some of the `other_ends` of tunnels. `listens` says whether the
-    tunnels' port is open on this host, `is_clock_steered` whether something keeps the clock
-    right, `migrating` of a VM whether it is being migrated; None if that is not known.
-    `announced` has the ports of VMs that are on their way here, with seconds since then.
-    `firewall` is None where firewalld does not run.
-    `centrals` has each of the remotes, if they are tried, and `missing` what is not installed;
-    `chassis_name` and `tunnel` are what the settings would come to.
+    is active. `files` are those of TLS in use, None if none are, and `has_owner` whether
+    their right owner exists here; `vdsm_...` is what VDSM looks at. `echoes` are of some of
+    the `other_ends` of tunnels. `listens` says whether the tunnels' port is open on this
+    host, `is_clock_steered` whether something keeps the clock right, `migrating` of a VM
+    whether it is being migrated; None if that is not known. `announced` has the ports of VMs
+    that are on their way here, with seconds since then. `firewall` is None where firewalld
+    does not run.
+
+    Before a host is configured, `centrals` has each of the remotes, `missing` what is not
+    installed; `chassis_name` and `tunnel` are what the settings would come to.
     """
 
     now_s: float
