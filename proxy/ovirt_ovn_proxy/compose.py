@@ -37,8 +37,9 @@ from .wsgi import Application
 
 log = logging.getLogger(__name__)
 
-_STOP_S = 10.0
-_RENEW_S = 3.0  # how often the files of the ports' certificate are looked at
+# Both within the 10 s after which systemd kills.
+_STOP_S, _DISCONNECT_S = 8.0, 1.0
+_LOOK_S = 1.0  # how often the certificate's files and the database's state are looked at
 
 
 def make_connection(config: Config) -> Connection[Replica]:
@@ -87,9 +88,13 @@ def serve(config: Config) -> int:
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
+    told = ""
     while True:
+        if told != (status := _status(connection)):
+            told = status
+            notify(f"STATUS={status}")
         try:
-            received = signals.get(timeout=_RENEW_S)
+            received = signals.get(timeout=_LOOK_S)
         except queue.Empty:
             received = 0
         if received in (signal.SIGTERM, signal.SIGINT):
@@ -99,8 +104,14 @@ def serve(config: Config) -> int:
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
-    connection.stop()
+    connection.stop(_DISCONNECT_S)
     return 0 if is_quiet else 1
+
+
+def _status(connection: Connection[Replica]) -> str:
+    """Return a line for `systemctl status`."""
+    text = " ".join(connection.status().split())
+    return text if connection.ready else f"answering 503: {text}"
 
 
 def check_online(config: Config, plugin: AuthPlugin) -> Iterator[Finding]:
