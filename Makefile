@@ -100,7 +100,7 @@ install-proxy:
 	target="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/ovirt-provider-ovn"; \
 		[ -e "$$target" ] || install -D -p -m 644 proxy/etc/logrotate "$$target"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	for unit in ovirt-provider-ovn.service ovirt-provider-ovn-renew.path ovirt-provider-ovn-renew.service; do \
+	for unit in ovirt-provider-ovn.service ovirt-provider-ovn-renew@.path ovirt-provider-ovn-renew.service; do \
 		target="$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit"; \
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|' \
 			"proxy/systemd/$$unit" >"$$target" && chmod 644 "$$target" || exit 1; \

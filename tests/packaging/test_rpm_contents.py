@@ -158,8 +158,7 @@ def test_scriptlets(built: Built) -> None:
             for script in ("PREIN", "POSTIN", "PREUN", "POSTUN", "PRETRANS", "POSTTRANS"):
                 assert "" == packages[name].script(script)
         main = packages[MAIN]
-        units = f"{MAIN}.service {MAIN}-renew.path"
-        assert f"install-system-units {units} " in main.script("POSTIN")
-        assert f"remove-system-units {units} " in main.script("PREUN")
+        assert f"install-system-units {MAIN}.service " in main.script("POSTIN")
+        assert f"remove-system-units {MAIN}.service " in main.script("PREUN")
         assert f"mark-restart-system-units {MAIN}.service " in main.script("POSTUN")
         assert (dist == "el9") == bool(main.script("PREIN"))
