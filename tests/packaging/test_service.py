@@ -15,7 +15,7 @@ import pytest
 
 from certificates import make_certificate
 from daemon.ovsdb import wait_until
-from rpms import MAIN, ROOT, Built
+from rpms import DATA, MAIN, ROOT, Built
 from system.systemd_machine import ENGINE_PKI, UNITS, SystemdMachine, make_image, systemd_machine
 
 pytestmark = pytest.mark.system
@@ -130,6 +130,22 @@ def test_files_of_root(machine: SystemdMachine, pairs: Path) -> None:
     install_pair(machine, pairs, "one")
     machine.do("systemctl", "start", f"{MAIN}-renew.service")
     assert "inactive" == machine.show(MAIN, "ActiveState")
+
+
+def test_site_of_the_peer(machine: SystemdMachine) -> None:
+    """A database that ovirt-provider-ovn 1.2 has made is served at once, and left as it was."""
+    machine.start_northbound(DATA / "peer-site" / "nb.backup")
+    machine.write(SETTINGS / "conf.d/99-test.conf", "[AUTH]\nauth-plugin=NoAuthPlugin\n", "0600")
+    dump = ("ovsdb-client", "dump", "tcp:127.0.0.1:6641", "OVN_Northbound")
+    before = machine.do(*dump)
+    machine.do("systemctl", "start", MAIN)
+    wait_until(lambda: status_text(machine).startswith("connected"), 30)
+
+    answers = json.loads((DATA / "peer-site" / "answers.json").read_text(encoding="utf-8"))
+    for kind in ("networks", "subnets", "security_groups", "routers"):
+        served = get(machine, f"/v2.0/{kind.replace('_', '-')}")[kind]
+        assert {it["id"] for it in answers[kind]} == {it["id"] for it in served}
+    assert before == machine.do(*dump)
 
 
 def test_files_of_the_site(machine: SystemdMachine, pairs: Path) -> None:
