@@ -37,7 +37,8 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench rpm \
+.PHONY: help run check lint format typecheck test-unit test-daemon test-system test-migration check-versions bench \
+	rpm \
 	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
@@ -70,6 +71,9 @@ test-daemon: tools-check ## tests on real OVN daemons
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
+
+test-migration: tools-check ## tests on VMs that move between hosts; root
+	$(PY) -m pytest -s tests/migration
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions

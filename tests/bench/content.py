@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Northbound of a given size, as the proxy would have written it.
 
-Networks, subnets and one port are made by the proxy itself, and this port's row is
-the pattern for all others, which go to the database in bulk.
+Networks, subnets and a port of each kind are made by the proxy itself, and their rows are
+the patterns for all others, which go to the database in bulk.
 """
 
 from __future__ import annotations
@@ -34,51 +34,62 @@ class Network(NamedTuple):
 
 
 class Port(NamedTuple):
-    """A port of the engine; `id` is the one that the proxy chose, or would choose."""
+    """A port of the engine; `id` is the one that the proxy chose, or would choose.
+
+    `is_secured`: it has port security, as engine-setup asks for, and so is in port groups.
+    """
 
     id: str
     network: Network
     mac: str
     ip: str
     device_id: str
+    is_secured: bool = True
 
 
 class Content:
-    """What is in the database: `networks`, and the `ports` that stay.
+    """What is in the database: `networks`, and the `ports` that stay, all secured.
 
-    `groups` are the port groups that every port is in.
+    `patterns` are the columns that are the same in all ports that are (not) secured.
     """
 
-    def __init__(self, networks: Sequence[Network], groups: Sequence[str], pattern: Row) -> None:
+    def __init__(
+        self, networks: Sequence[Network], groups: Sequence[str], patterns: Mapping[bool, Row]
+    ) -> None:
         self.networks = networks
-        self.groups = groups
         self.ports: list[Port] = []
-        self._pattern = pattern
+        self._groups = groups
+        self._patterns = patterns
         self._numbers = itertools.count(1)
 
-    def new_port(self) -> Port:
+    def groups_of(self, port: Port) -> Sequence[str]:
+        """Return the port groups that a port is in."""
+        return self._groups if port.is_secured else ()
+
+    def new_port(self, is_secured: bool = True) -> Port:
         """Return a port that is not in the database; the networks take turns."""
         number = next(self._numbers)
         network = self.networks[number % len(self.networks)]
         mac = "56:6f:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4, "big"))
         ip = str(next(network.addresses)) if network.subnet_id else ""
-        return Port(str(uuid.uuid4()), network, mac, ip, str(uuid.uuid4()))
+        return Port(str(uuid.uuid4()), network, mac, ip, str(uuid.uuid4()), is_secured)
 
     def external_ids(self, port: Port, host: str) -> dict[str, str]:
         """Return the port's external_ids after it was announced on a host."""
         own = {keys.DEVICE_ID: port.device_id, keys.HOST_ID: host}
-        return {**dict(self._pattern["external_ids"][1]), **own}
+        return {**dict(self._patterns[port.is_secured]["external_ids"][1]), **own}
 
     def row(self, port: Port, host: str = HOSTS[0]) -> Row:
         """Return the port's row in OVSDB notation."""
         addresses = f"{port.mac} {port.ip}".strip()
         row = {
-            **self._pattern,
+            **self._patterns[port.is_secured],
             "name": port.id,
             "addresses": addresses,
-            "port_security": addresses,
             "external_ids": ["map", sorted(self.external_ids(port, host).items())],
         }
+        if port.is_secured:
+            row["port_security"] = addresses
         if port.network.subnet_id:
             row["dhcpv4_options"] = ["uuid", port.network.subnet_id]
         return row
@@ -93,7 +104,7 @@ class Content:
                 for port_id, row in rows
             ]
             members = [port.id for port in batch]
-            joins = [ops.add_to_set(PORT_GROUP, uuid, "ports", members) for uuid in self.groups]
+            joins = [ops.add_to_set(PORT_GROUP, uuid, "ports", members) for uuid in self._groups]
             ovsdb.transact([*inserts, *_mutations(ops.add_to_set, batch), *joins])
             self.ports += batch
 
@@ -129,8 +140,8 @@ def make_content(proxy_port: int, ovsdb: Ovsdb, ports: int, switches: int, subne
         last = int(span.broadcast_address) - 1
         addresses = map(ipaddress.ip_address, itertools.count(last, -1))
         networks.append(Network(network_id, subnet_id, addresses))
-    pattern = _pattern(proxy_port, ovsdb, networks[-1])
-    return Content(networks, _groups(ovsdb), pattern)
+    patterns = {kind: _pattern(proxy_port, ovsdb, networks[-1], kind) for kind in (True, False)}
+    return Content(networks, _groups(ovsdb), patterns)
 
 
 def _groups(ovsdb: Ovsdb) -> list[str]:
@@ -145,9 +156,9 @@ def _groups(ovsdb: Ovsdb) -> list[str]:
     return found
 
 
-def _pattern(proxy_port: int, ovsdb: Ovsdb, network: Network) -> Row:
+def _pattern(proxy_port: int, ovsdb: Ovsdb, network: Network, is_secured: bool) -> Row:
     """Return the columns of a port that the proxy makes, without those of its own."""
-    port = Port("", network, "56:6f:00:00:00:00", "", str(uuid.uuid4()))
+    port = Port("", network, "56:6f:00:00:00:00", "", str(uuid.uuid4()), is_secured)
     port_id = _post(proxy_port, "port", **port_values(port))["id"]
     where = [["name", "==", port_id]]
     (found,) = ovsdb.transact([{"op": "select", "table": PORT, "where": where}])
@@ -163,7 +174,7 @@ def _pattern(proxy_port: int, ovsdb: Ovsdb, network: Network) -> Row:
 
 def port_values(port: Port) -> Mapping[str, Any]:
     """Return what the engine posts for a vNIC."""
-    return {
+    values = {
         "name": "nic1",
         "mac_address": port.mac,
         "network_id": port.network.id,
@@ -172,6 +183,7 @@ def port_values(port: Port) -> Mapping[str, Any]:
         "admin_state_up": True,
         "binding:host_id": HOSTS[0],
     }
+    return values if port.is_secured else {**values, "port_security_enabled": False}
 
 
 def _post(proxy_port: int, kind: str, **values: Any) -> Any:

@@ -191,17 +191,14 @@ class Floor:
         """Return the operations of a POST."""
         key, network = keys.SEQUENCE + port.network.id, port.network.id
         counter = self._counters[key]
-        row = self._content.row(port)
+        row, groups = self._content.row(port), self._content.groups_of(port)
         return [
             ops.wait_key(NB_GLOBAL, self._nb_global, "external_ids", key, counter),
-            *(ops.wait_exists(PORT_GROUP, group) for group in self._content.groups),
+            *(ops.wait_exists(PORT_GROUP, group) for group in groups),
             ops.wait_exists(SWITCH, network),
             ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, str(int(counter) + 1)),
             {"op": "insert", "table": PORT, "uuid": port.id, "row": row},
-            *(
-                ops.add_to_set(PORT_GROUP, group, "ports", [port.id])
-                for group in self._content.groups
-            ),
+            *(ops.add_to_set(PORT_GROUP, group, "ports", [port.id]) for group in groups),
             ops.add_to_set(SWITCH, network, "ports", [port.id]),
             ops.comment(f"bench POST {port.id}"),
         ]

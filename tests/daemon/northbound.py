@@ -33,8 +33,9 @@ class RawReplica:
         self.applied = 0
         self.raise_next: Exception | None = None
 
-    def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
-        self.tables.setdefault(table, {})[uuid] = dict(row)
+    def load(self, table: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        loaded = {uuid: dict(change["initial"]) for uuid, change in rows.items()}
+        self.tables.setdefault(table, {}).update(loaded)
 
     def loaded(self) -> None:
         self.complete = True

@@ -43,8 +43,9 @@ EXPECTED = {
         for kind in ("wall", "CPU")
     ),
     *(
-        f"{verb} of a port: {kind}"
+        f"{verb} of a port{what}: {kind}"
         for verb in ("POST", "PUT", "DELETE")
+        for what in ("", " with port security")
         for kind in ("p50", "p99", "CPU")
     ),
     *(
@@ -95,12 +96,13 @@ def test_hooks_are_measured(tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     figures = json.loads(file.read_text())["figures"]
-    assert 12 == len(figures)
+    assert 18 == len(figures)
     assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in figures)
     assert all(figure["met"] is not None for figure in figures)
 
 
-def test_floors_send_what_the_proxy_would() -> None:
+@pytest.mark.parametrize("is_secured", [True, False])
+def test_floors_send_what_the_proxy_would(is_secured: bool) -> None:
     """The floor of a change is the planner's own transaction: same changes, no other guards."""
     with ovsdb_server() as nb, closing(Ovsdb(nb.socket)) as ovsdb:
         config = Config(
@@ -111,7 +113,7 @@ def test_floors_send_what_the_proxy_would() -> None:
         content.fill(ovsdb, 10)
         floor = Floor(ovsdb, content, 0, 0)
         floor.prepare()
-        new, old = content.new_port(), content.ports[0]
+        new, old = content.new_port(is_secured), content.ports[0]
         path = f"/v2.0/ports/{old.id}"
         put = {"port": {"binding:host_id": HOSTS[1], "mac_address": old.mac}}
         post = {"port": dict(port_values(new))}

@@ -19,6 +19,11 @@ from typing import Any
 from ..errors import NorthboundError, NotReady, OutcomeUnknown, TransactionRefused
 from .schema import DATABASE
 
+# That what it encodes is a tree is known, so no look out for circles.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+
 _BATCH_BYTES = 64 * 1024
 
 # U+0000 as JSON escape, after an even number of backslashes. ovsdb-server
@@ -165,7 +170,7 @@ def encode(operations: Sequence[Mapping[str, Any]], call_id: int) -> bytes:
     """
     message = {"method": "transact", "params": [DATABASE, *operations], "id": call_id}
     try:
-        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(message)
         payload = text.encode()
     except ValueError as error:  # half a surrogate pair, infinity
         raise TransactionRefused("syntax error", str(error), None) from error

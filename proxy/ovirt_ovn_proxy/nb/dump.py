@@ -18,9 +18,9 @@ from typing import Any
 from .framing import ProtocolError
 
 _BATCH_CHARS = 32 * 1024
-# The comma between two rows, as ovsdb-server writes it. The quote cannot be the end of a
-# text, which is followed by punctuation, so it begins a key; and only rows have such keys.
-_NEXT_ROW = re.compile(r'(?<=\}),(?="[0-9a-f-]{36}":)')
+# Between two rows, as ovsdb-server writes it. The quote cannot be the end of a text, which
+# is followed by punctuation, so it begins a key; and only rows have such keys.
+_NEXT_ROW = re.compile(r'\},(?="[0-9a-f-]{36}":)')
 _SPACE = re.compile(r"[ \t\r\n]*")
 _decode = json.JSONDecoder().raw_decode
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
@@ -29,9 +29,9 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 class Dump:
     """A reply to `monitor_cond_since` or `monitor_cond` (ovsdb-server(7) section 4.1).
 
-    Iterate it once: it gives `(table, uuid, change)`, with change as in
-    <row-update2>: `{"initial": row}`, or what happened since for a resumed
-    monitor. `found` (the server knew our last transaction, the changes start
+    Iterate it once: it gives `(table, {uuid: change})`, a table in pieces, with
+    change as in <row-update2>: `{"initial": row}`, or what happened since for a
+    resumed monitor. `found` (the server knew our last transaction, the changes start
     there) and `last_txn_id` (None from `monitor_cond`) are known at once;
     `request_id` and `error` (None = no error) only after the last change,
     as the members of a reply come in any order.
@@ -48,13 +48,12 @@ class Dump:
         self._members = self._object()
         self._has_rows = self._find_changes()
 
-    def __iter__(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         if not self._has_rows:
             return
         for table in self._object():
             for rows in self._rows():
-                for uuid, change in rows.items():
-                    yield table, uuid, change
+                yield table, rows
         if self.last_txn_id is not None:
             self._expect("]")
         for name in self._members:
@@ -90,7 +89,7 @@ class Dump:
         while cut := _NEXT_ROW.search(self._text, self._at + _BATCH_CHARS):
             # Braces make an object of a batch. If the object ends within the batch, its
             # own closing brace comes before ours, and the decoder stops there.
-            rows, length = _decoded(f"{{{self._text[self._at : cut.start()]}}}")
+            rows, length = _decoded(f"{{{self._text[self._at : cut.end() - 1]}}}")
             yield rows
             self._at += length - 2
             if not self._more():

@@ -69,6 +69,12 @@ def wait_key(table: str, uuid: str, column: str, key: str, value: str) -> Operat
     return _wait(table, where, ["_uuid"], {"_uuid": ["uuid", uuid]})
 
 
+def guarded_row(guard: Operation) -> str:
+    """Return the UUID of the row that a guard is about."""
+    uuid: str = guard["where"][0][2][1]
+    return uuid
+
+
 def comment(text: str) -> Operation:
     """Note that the server writes to its log with the transaction (`ovsdb-tool show-log`)."""
     return {"op": "comment", "comment": text}

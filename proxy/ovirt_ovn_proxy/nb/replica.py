@@ -129,21 +129,23 @@ class Replica:
 
     # --- filled by the connection -----------------------------------------
 
-    def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
-        """Take one row of the initial dump; nothing can be looked up before `loaded`."""
-        self.tables[table][uuid] = ROWS[table](uuid, row)
+    def load(self, table: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take rows of the initial dump; nothing can be looked up before `loaded`."""
+        held, make = self.tables[table], ROWS[table]
+        for uuid, change in rows.items():
+            held[uuid] = make(uuid, change["initial"])
 
     def loaded(self) -> None:
         """Build the indexes, after the last row of the dump."""
         with self.lock:
-            for switch in self.switches.values():
-                switch.rendered = None
             for (table, column), child in schema.CHILDREN.items():
                 for row in self.tables[table].values():
                     self.owners[child].update(dict.fromkeys(getattr(row, column), row.uuid))
             self._reindex_router_ports(self.tables, {}, {})
             self._reindex_dhcp(self.dhcp)
             self._reindex_port_groups(self.port_groups)
+            for switch in self.switches.values():
+                switch.rendered = None
             for port in self.ports.values():
                 self._put_in(port)
 
@@ -314,7 +316,7 @@ class Replica:
 
     def _forget_rendered(self, network: str) -> None:
         switch = self.switches.get(network)
-        if switch is None:
+        if switch is None or not hasattr(switch, "rendered"):  # not there, or just loaded
             return
         switch.rendered = None
         for uuid in switch.ports:

@@ -49,14 +49,19 @@ class Row:
     @classmethod
     def new(cls: type[RowT], uuid: str, **columns: Any) -> RowT:
         """Return a row with these Python values, and defaults for all other columns."""
-        return cls(uuid, {}).copy(**columns)
+        row = cls(uuid, {})
+        for column, value in columns.items():
+            setattr(row, column, value)
+        return row
 
     def copy(self: RowT, **columns: Any) -> RowT:
         """Return a copy with some columns replaced."""
         twin = type(self).__new__(type(self))
         twin.uuid = self.uuid
         for column in schema.TABLES[self.table]:
-            setattr(twin, column, columns[column] if column in columns else getattr(self, column))
+            setattr(twin, column, getattr(self, column))
+        for column, value in columns.items():
+            setattr(twin, column, value)
         return twin
 
     def columns(self) -> dict[str, Any]:

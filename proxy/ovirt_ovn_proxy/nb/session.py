@@ -60,8 +60,11 @@ class ReplicaLoader(Protocol):
     It must be free of reference cycles: the garbage collector is kept off it.
     """
 
-    def load(self, table: str, uuid: str, row: Row) -> None:
-        """Take a row of the initial content; columns with default values are left out."""
+    def load(self, table: str, rows: Mapping[str, Mapping[str, Row]]) -> None:
+        """Take rows of the initial content, {uuid: {"initial": row}}.
+
+        A table may come in pieces; columns with default values are left out.
+        """
 
     def loaded(self) -> None:
         """All rows are there."""
@@ -163,8 +166,9 @@ class Session(Generic[R]):
         self._request("monitor_cond", [SERVER_DATABASE, SERVER_DATABASE, tables])
         yield  # a server that does not know the first one is good enough
         dump = yield
-        for _, uuid, change in dump:
-            self._database_changed(uuid, change)
+        for _, rows in dump:
+            for uuid, change in rows.items():
+                self._database_changed(uuid, change)
         _check_error(self._end(dump))
         self._check_role()
         self.greeted = True
@@ -197,8 +201,8 @@ class Session(Generic[R]):
         """Fill a new replica and put it in the place of the old one."""
         replica = self._make_replica()
         with _no_garbage_collection():
-            for table, uuid, change in dump:
-                replica.load(table, uuid, change["initial"])
+            for table, rows in dump:
+                replica.load(table, rows)
             error = self._end(dump)
             if error:
                 return error
@@ -211,8 +215,8 @@ class Session(Generic[R]):
     def _resume(self, dump: Dump) -> Any:
         """Bring the replica from an earlier session up to date."""
         updates: dict[str, dict[str, Mapping[str, Row]]] = {}
-        for table, uuid, change in dump:
-            updates.setdefault(table, {})[uuid] = change
+        for table, rows in dump:
+            updates.setdefault(table, {}).update(rows)
         error = self._end(dump)
         if not error:
             self._apply(updates, dump.last_txn_id)

@@ -148,8 +148,9 @@ def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> Swi
     extra = extra_dhcp_opts(port)
     own = {row.external_ids.get(keys.SUBNET_IP_VERSION): row for row in draft.options_of(port.name)}
     references: dict[int, str | None] = {}
+    serving = _serving(draft, port, subnets)
     for version in (4, 6):
-        served = _serving(draft, port, subnets, version)
+        served = serving.get(version)
         options = _own_options(extra, version) if served is not None else {}
         row = own.pop(str(version), None)
         if served is None or not options:
@@ -168,10 +169,8 @@ def with_dhcp(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> Swi
     return port.copy(dhcpv4_options=references[4], dhcpv6_options=references[6])
 
 
-def _serving(
-    draft: Draft, port: SwitchPort, subnets: list[DhcpOptions], version: int
-) -> DhcpOptions | None:
-    """Return the subnet whose DHCP server is to answer the port, None for none.
+def _serving(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> dict[int, DhcpOptions]:
+    """Return the subnet whose DHCP server is to answer the port, by IP version.
 
     With addresses in several subnets it is the one of the first address.
     """
@@ -179,13 +178,13 @@ def _serving(
     for row in subnets:
         span, subnet = range_of(row), read_subnet(row)
         if span is not None and subnet is not None and subnet.has_leases:
-            if span.version == version:
-                spans.append((span, row))
+            spans.append((span, row))
+    serving: dict[int, DhcpOptions] = {}
     for number in map(ip_number, draft.addressing(port).ips):
         for span, row in spans:
             if span.holds(number):
-                return row
-    return None
+                serving.setdefault(span.version, row)
+    return serving
 
 
 def _own_row(

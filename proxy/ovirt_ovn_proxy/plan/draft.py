@@ -79,8 +79,13 @@ class Plan:
         All that comes into one set is one mutation: the server copies a set for each, and
         sets of ports are long.
         """
-        guards = chain.from_iterable(step.guards() for step in self.steps)
-        once = {repr(guard): guard for guard in guards}
+        guards: list[Operation] = []
+        known: dict[str, list[Operation]] = {}
+        for guard in chain.from_iterable(step.guards() for step in self.steps):
+            of_row = known.setdefault(ops.guarded_row(guard), [])
+            if guard not in of_row:
+                of_row.append(guard)
+                guards.append(guard)
         members: dict[tuple[str, str, str], list[str]] = {}
         for step in self.steps:
             if isinstance(step, Attach):
@@ -91,7 +96,7 @@ class Plan:
                 changes += step.operations()
             elif step.target in members:
                 changes.append(ops.add_to_set(*step.target, members.pop(step.target)))
-        return [*once.values(), *changes]
+        return [*guards, *changes]
 
     def is_done(self, view: View) -> bool:
         """Say whether all its changes are in the view."""

@@ -86,6 +86,7 @@ def a_localnet(tag: int | None = None, physical: str = "phys", uuid: str = LOCAL
         addresses=("unknown",),
         options={"network_name": physical},
         tag=tag,
+        tag_request=tag,
         external_ids={keys.NIC_NAME: keys.LOCALNET_NIC_NAME},
     )
 
@@ -198,7 +199,7 @@ def replica_of(*rows: Row) -> Replica:
     replica = Replica()
     for row in rows:
         columns = {name: encode(row.table, name, value) for name, value in row.columns().items()}
-        replica.load(row.table, row.uuid, columns)
+        replica.load(row.table, {row.uuid: {"initial": columns}})
     replica.loaded()
     for switch in replica.switches.values():
         replica.usage_of(switch)

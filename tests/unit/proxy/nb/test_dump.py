@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,14 @@ UPDATES: dict[str, dict[str, Any]] = {
     "NB_Global": {},
     "Logical_Switch_Port": {"u3": {"initial": {"name": "ž"}}},
 }
-ROWS = [(table, uuid, change) for table, rows in UPDATES.items() for uuid, change in rows.items()]
+
+
+def flat(pieces: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, str, Any]]:
+    """Return the rows of a dump, or of tables, one by one."""
+    return [(table, uuid, change) for table, rows in pieces for uuid, change in rows.items()]
+
+
+ROWS = flat(UPDATES.items())
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -34,7 +41,7 @@ def test_members_in_any_order(order: tuple[str, ...], indent: int | None) -> Non
     dump = Dump(json.dumps({name: reply[name] for name in order}, indent=indent))
 
     assert (dump.found, dump.last_txn_id) == (True, "t-1")
-    assert list(dump) == ROWS
+    assert flat(dump) == ROWS
     assert (dump.request_id, dump.error) == (7, None)
 
 
@@ -58,8 +65,7 @@ def test_many_rows(sizes: Sequence[int], separators: tuple[str, str]) -> None:
     reply = {"id": 7, "error": None, "result": [True, "t-1", updates]}
     dump = Dump(json.dumps(reply, separators=separators))
 
-    rows = [(table, uuid, change) for table in updates for uuid, change in updates[table].items()]
-    assert list(dump) == rows
+    assert flat(dump) == flat(updates.items())
     assert (dump.request_id, dump.error) == (7, None)
 
 
@@ -68,7 +74,7 @@ def test_big_row() -> None:
     updates = {"T": {**many(2), **many(500, "x" * 10_000)}}
     dump = Dump(json.dumps({"result": updates, "error": None, "id": 7}, separators=(",", ":")))
 
-    assert [(uuid, change) for _, uuid, change in dump] == list(updates["T"].items())
+    assert flat(dump) == flat(updates.items())
 
 
 def test_broken_off() -> None:
@@ -86,7 +92,7 @@ def test_monitor_cond() -> None:
     dump = Dump(json.dumps({"result": UPDATES, "error": None, "id": "m"}))
 
     assert (dump.found, dump.last_txn_id) == (False, None)
-    assert list(dump) == ROWS
+    assert flat(dump) == ROWS
     assert dump.request_id == "m"
 
 

@@ -44,10 +44,10 @@ class FakeReplica:
         self.is_loaded = False
         self.gc_was_on = False
 
-    def load(self, table: str, uuid: str, row: Mapping[str, Any]) -> None:
+    def load(self, table: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         assert not self.is_loaded
         self.gc_was_on |= gc.isenabled()
-        self.rows.append((table, uuid, row))
+        self.rows += [(table, uuid, change["initial"]) for uuid, change in rows.items()]
 
     def loaded(self) -> None:
         self.is_loaded = True
