@@ -133,11 +133,15 @@ def test_files_of_root(machine: SystemdMachine, pairs: Path) -> None:
 
 
 def test_site_of_the_peer(machine: SystemdMachine) -> None:
-    """A database that ovirt-provider-ovn 1.2 has made is served at once, and left as it was."""
+    """A database of ovirt-provider-ovn 1.2 is served at once, and what filters stays as it was."""
     machine.start_northbound(DATA / "peer-site" / "nb.backup")
     machine.write(SETTINGS / "conf.d/99-test.conf", "[AUTH]\nauth-plugin=NoAuthPlugin\n", "0600")
-    dump = ("ovsdb-client", "dump", "tcp:127.0.0.1:6641", "OVN_Northbound")
-    before = machine.do(*dump)
+
+    def rules() -> list[str]:
+        dump = ("ovsdb-client", "dump", "tcp:127.0.0.1:6641", "OVN_Northbound")
+        return [machine.do(*dump, table) for table in ("ACL", "Port_Group", "Address_Set")]
+
+    before = rules()
     machine.do("systemctl", "start", MAIN)
     wait_until(lambda: status_text(machine).startswith("connected"), 30)
 
@@ -145,7 +149,7 @@ def test_site_of_the_peer(machine: SystemdMachine) -> None:
     for kind in ("networks", "subnets", "security_groups", "routers"):
         served = get(machine, f"/v2.0/{kind.replace('_', '-')}")[kind]
         assert {it["id"] for it in answers[kind]} == {it["id"] for it in served}
-    assert before == machine.do(*dump)
+    assert before == rules()
 
 
 def test_files_of_the_site(machine: SystemdMachine, pairs: Path) -> None:
