@@ -115,8 +115,8 @@ install-proxy:
 	done
 	install -D -p -m 644 proxy/firewalld/ovirt-provider-ovn.xml \
 		-t "$(DESTDIR)$(PREFIX)/lib/firewalld/services"
-	install -D -p -m 644 docs/man/ovirt-provider-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
-	install -D -p -m 644 docs/man/ovirt-provider-ovn.conf.5 -t "$(DESTDIR)$(MANDIR)/man5"
+	install -D -p -m 644 man/ovirt-provider-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
+	install -D -p -m 644 man/ovirt-provider-ovn.conf.5 -t "$(DESTDIR)$(MANDIR)/man5"
 
 install-host:
 	cd vdsm_plugin && find hook.py ovirt_ovn_host -name '*.py' ! -path '*/.*' \
@@ -132,7 +132,7 @@ install-host:
 		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
 	install -D -p -m 644 vdsm_plugin/firewalld/ovirt-provider-ovn-driver.xml \
 		-t "$(DESTDIR)$(PREFIX)/lib/firewalld/services"
-	install -D -p -m 644 docs/man/vdsm-tool-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
+	install -D -p -m 644 man/vdsm-tool-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
 
 # vdsm-tool finds only what is beside VDSM's own modules.
 PYTHON_SITELIB ?= $(shell $(HOST_PYTHON) -c 'import importlib.util as u, pathlib, sysconfig; \

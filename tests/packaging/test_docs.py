@@ -15,7 +15,7 @@ from ovirt_ovn_proxy.cli import main
 from rpms import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-MANUALS = sorted((ROOT / "docs" / "man").iterdir())
+MANUALS = sorted((ROOT / "man").iterdir())
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.stem)
@@ -59,7 +59,7 @@ def test_manual_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     shown = capsys.readouterr().out
     words = {*re.findall(r"^ {2,4}(?:-h, )?(--[a-z-]+|[a-z-]+)\b", shown, re.M)} - {"--help"}
-    manual = (ROOT / "docs/man/ovirt-provider-ovn.8").read_text().replace("\\-", "-")
+    manual = (ROOT / "man/ovirt-provider-ovn.8").read_text().replace("\\-", "-")
 
     assert {"serve", "--debug"} <= words
     assert {*()} == {word for word in words if word not in manual}

@@ -15,6 +15,8 @@ FILE, PROGRAM, SECRET, FOLDER = "-rw-r--r--", "-rwxr-xr-x", "-rw-------", "drwxr
 CONFIG, DOC, LICENSE = "cn", "d", "l"
 UNITS = "/usr/lib/systemd/system"
 
+HOST_PAGES = ("hooks", "hosts", "install-hosts", "migration", "network-protection")
+
 Entry = tuple[str, str]
 
 
@@ -43,10 +45,11 @@ def expected(name: str, python: str) -> dict[str, Entry]:
     """Return mode and flags of each file of a package, compiled modules left out."""
     if name == MAIN:
         settings, data = f"/etc/{MAIN}", f"/usr/share/{MAIN}"
-        docs = {path.name for path in (ROOT / "docs").glob("*.md")} | {"README.md", "CHANGELOG.md"}
+        docs = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
         units = {path.name for path in (ROOT / "proxy/systemd").glob(f"{MAIN}*")}
         return {
-            **common(name, docs),
+            **common(name, docs | {"README.md", "CHANGELOG.md"}),
+            f"/usr/share/doc/{name}/docs": (FOLDER, ""),
             **modules("proxy/ovirt_ovn_proxy", f"{data}/ovirt_ovn_proxy"),
             **{f"{UNITS}/{unit}": (FILE, "") for unit in units},
             data: (FOLDER, ""),
@@ -68,7 +71,7 @@ def expected(name: str, python: str) -> dict[str, Entry]:
         tool = modules("vdsm_plugin/tool", f"/usr/lib/python{python}/site-packages/vdsm/tool")
         drop_in = f"{UNITS}/ovn-controller.service.d"
         return {
-            **common(name, {"hooks.md", "hosts.md", "network-protection.md"}),
+            **common(name, {f"{page}.md" for page in HOST_PAGES}),
             **modules("vdsm_plugin/ovirt_ovn_host", f"{data}/ovirt_ovn_host"),
             **{f"/usr/libexec/vdsm/hooks/{point}/50_ovn": (PROGRAM, "") for point in points},
             # The folders are VDSM's.

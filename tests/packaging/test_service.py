@@ -93,7 +93,7 @@ def get(machine: SystemdMachine, path: str) -> Any:
 
 
 def test_before_engine_setup(machine: SystemdMachine) -> None:
-    """Without certificates and database it starts, says what it waits for, serves, and stops."""
+    """Without certificates and database it starts, says so, serves, is kept running, and stops."""
     machine.do("systemctl", "start", MAIN)
     wait_until(lambda: status_text(machine).startswith("answering 503: OVN_Northbound is not"))
     pid = machine.show(MAIN, "MainPID")
@@ -102,6 +102,10 @@ def test_before_engine_setup(machine: SystemdMachine) -> None:
     machine.start_northbound()
     wait_until(lambda: status_text(machine) == "connected to tcp:127.0.0.1:6641", 30)
     assert pid == machine.show(MAIN, "MainPID")
+
+    machine.do("kill", "-KILL", pid)
+    wait_until(lambda: machine.show(MAIN, "MainPID") not in ("0", pid), 30)
+    wait_until(lambda: status_text(machine).startswith("connected"), 30)
     begin = time.monotonic()
     machine.do("systemctl", "stop", MAIN)
     assert time.monotonic() - begin < 10
