@@ -25,7 +25,7 @@ HOST_PYTHON ?= /usr/bin/python3
 COMPILE_PYTHON ?= $(HOST_PYTHON)
 COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode checked-hash \
 	-s "$(DESTDIR)" -p /
-# make rpm: for which distribution, where it is not the one of this machine; for which Python.
+# make rpm: for which distribution, where that is not the one of this machine.
 DIST ?=
 
 BENCH_ARGS ?=
@@ -38,8 +38,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system test-migration check-versions bench \
-	rpm \
-	install install-proxy install-host clean tools-run tools-check tools-ansible
+	rpm install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -96,11 +95,10 @@ install-proxy:
 	$(COMPILE) "$(DESTDIR)$(DATADIR)/ovirt_ovn_proxy"
 	install -d "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/conf.d"
 	for file in $(wildcard proxy/etc/*.conf); do \
+		case $$file in */logger.conf) mode=644 ;; *) mode=600 ;; esac; \
 		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
-		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
+		[ -e "$$target" ] || install -D -p -m $$mode "$$file" "$$target" || exit 1; \
 	done
-	# Secrets may be written into it.
-	chmod go= "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/ovirt-provider-ovn.conf"
 	target="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/ovirt-provider-ovn"; \
 		[ -e "$$target" ] || install -D -p -m 644 proxy/etc/logrotate "$$target"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ovirt_ovn_proxy.cli import VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
 MAIN = "ovirt-provider-ovn"
@@ -39,6 +41,11 @@ class Package(NamedTuple):
     """A package's file."""
 
     path: Path
+
+    @classmethod
+    def of(cls, folder: Path, name: str, dist: str) -> Package:
+        """Return one that scripts/rpm has built into a folder."""
+        return cls(folder / "RPMS/noarch" / f"{name}-{VERSION}-1{DISTS[dist][0]}.noarch.rpm")
 
     def query(self, what: str) -> list[str]:
         """Return what rpm prints for a format, a line each."""
@@ -86,11 +93,12 @@ class Root:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for program in ("sh", "getent", "groupadd", "useradd"):
-            self._copy(shutil.which(program, path="/bin:/usr/bin:/usr/sbin") or program)
+        assert os.geteuid() == 0, "this test changes roots and needs to be root"
+        for program in ("sh", "systemd-sysusers", "systemd-tmpfiles"):
+            self._copy(shutil.which(program, path="/bin:/usr/bin") or program)
         (folder / "etc").mkdir(exist_ok=True)
-        for name in ("passwd", "group", "shadow", "gshadow", "login.defs"):
-            (folder / "etc" / name).touch()
+        (folder / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        (folder / "etc/group").write_text("root:x:0:\n")
         (folder / "dev").mkdir()
         os.mknod(folder / "dev/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
         # As in systemd's own packages, scriptlets tell it what to do with units.

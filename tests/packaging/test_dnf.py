@@ -16,6 +16,7 @@ from typing import Callable
 
 import pytest
 
+from ovirt_ovn_proxy.cli import VERSION
 from rpms import DISTS, DRIVER, MAIN, OTOPI, Built, Package, build, build_peer, run, standins
 
 Dnf = Callable[..., list[str]]
@@ -30,7 +31,6 @@ BASE: Mapping[str, Sequence[str]] = {
     "python3-otopi 1.10.5": [],
     "python3-requests 2.25": [],
     "python3-webob 1.8.8": [],
-    "shadow-utils 4": [],
     "sudo 1.9": [],
     "systemd 252": [],
     "vdsm 4.50.5": [],
@@ -131,7 +131,7 @@ def dnf(
 def test_everything_can_be_installed(dnf: Dnf) -> None:
     """All that the packages need exists by these names."""
     installed = dnf("ours others", "install", MAIN, DRIVER, OTOPI)
-    assert {f"{name} 2.0.0" for name in (MAIN, DRIVER, OTOPI)} <= {*installed}
+    assert {f"{name} {VERSION}" for name in (MAIN, DRIVER, OTOPI)} <= {*installed}
 
 
 def test_a_proxy_without_a_database(dnf: Dnf) -> None:
@@ -143,9 +143,9 @@ def test_a_proxy_without_a_database(dnf: Dnf) -> None:
 def test_what_the_engine_asks_for(dnf: Dnf) -> None:
     """The engine's own requirement, and the name that its host deployment installs, find ours."""
     engine = dnf("ours others peer", "install", "ovirt-engine-setup-plugin-ovirt-engine")
-    assert f"{MAIN} 2.0.0" in engine
+    assert f"{MAIN} {VERSION}" in engine
     # As the role does it: by name, whatever is newest.
-    assert f"{DRIVER} 2.0.0" in dnf("ours others peer", "install", DRIVER)
+    assert f"{DRIVER} {VERSION}" in dnf("ours others peer", "install", DRIVER)
 
 
 @pytest.mark.parametrize("dist", ["el9"])
@@ -156,7 +156,9 @@ def test_from_the_peer(
     dnf = make_dnf(repositories[dist], tmp_path / "root")
     theirs = dnf("others peer", "install", MAIN, DRIVER, "ovirt-engine-setup-ovn")
     assert [f"{MAIN} 1.2.38", f"{DRIVER} 1.2.38"] == ours_of(theirs)
-    assert [f"{MAIN} 2.0.0", f"{DRIVER} 2.0.0"] == ours_of(dnf("ours others peer", "upgrade"))
+    assert [f"{MAIN} {VERSION}", f"{DRIVER} {VERSION}"] == ours_of(
+        dnf("ours others peer", "upgrade")
+    )
     assert "ovirt-openvswitch-ovn-central 2.17" in dnf("ours others peer", "upgrade")
     back = dnf("others peer", "downgrade", MAIN, DRIVER)
     assert [f"{MAIN} 1.2.38", f"{DRIVER} 1.2.38"] == ours_of(back)

@@ -57,7 +57,7 @@ def test_install_and_remove(root: Root, ours: list[Package]) -> None:
     assert [f"install-system-units {UNIT}"] == root.change("-i", *ours)
     assert [] == root.verify(*NAMES)
     (line,) = re.findall(f"^{MAIN}:.*$", root.path("/etc/passwd").read_text(), re.M)
-    assert line.endswith(":/:/sbin/nologin")
+    assert re.search(":/:.*/nologin$", line)
     assert int(line.split(":")[2]) < 1000
 
     root.path(f"{SETTINGS}/{MAIN}.conf").write_text("[SSL]\nhttps-enabled=false\n")
@@ -70,10 +70,10 @@ def test_install_and_remove(root: Root, ours: list[Package]) -> None:
     left = {SETTINGS, f"{SETTINGS}/conf.d", SETUP_FILE, f"{SETTINGS}/{MAIN}.conf.rpmsave"}
     more = root.files() - before
     assert left <= more
-    # Folders of other packages, which rpm made for ours; what useradd leaves in /etc.
+    # Folders of other packages, which rpm made for ours; what making a user leaves in /etc.
     others = [path for path in more - left if not root.path(path).is_dir() or MAIN in path]
-    by_useradd = re.compile(r"/etc/(\.pwd\.lock|g?(group|passwd|shadow)-)")
-    assert [] == [path for path in others if not by_useradd.fullmatch(path)]
+    of_users = re.compile(r"/etc/(\.pwd\.lock|g?(group|passwd|shadow)-?)")
+    assert [] == [path for path in others if not of_users.fullmatch(path)]
 
 
 def test_nothing_speaks_of_the_build(root: Root, ours: list[Package]) -> None:
@@ -82,14 +82,11 @@ def test_nothing_speaks_of_the_build(root: Root, ours: list[Package]) -> None:
     paths = [Path(line) for line in root.rpm("-ql", *NAMES).split() if line.startswith("/")]
     for path in (root.path(path) for path in paths):
         if path.is_file() and path.suffix != ".gz":
-            assert not re.search(
-                rb"BUILDROOT|@(PREFIX|SYSCONFDIR|DATADIR|PYTHON)@", path.read_bytes()
-            ), path
+            left = re.search(rb"BUILDROOT|@(PREFIX|SYSCONFDIR|DATADIR|PYTHON)@", path.read_bytes())
+            assert left is None, path
     for point in HOOKS:
         hook = root.path(f"/usr/libexec/vdsm/hooks/{point}/50_ovn").read_text()
-        assert f"/usr/bin/python3 -I /usr/share/{DRIVER}/hook.py {point}" in hook.replace(
-            "-IS", "-I"
-        )
+        assert re.search(f"/usr/bin/python3 -IS? /usr/share/{DRIVER}/hook.py {point}\n", hook)
 
 
 @pytest.mark.parametrize("is_edited", [False, True], ids=["as-installed", "edited"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ovirt_ovn_proxy.cli import VERSION
 from rpms import ROOT, run
 
 PACKAGES = ("proxy/ovirt_ovn_proxy", "vdsm_plugin/ovirt_ovn_host")
@@ -62,7 +63,7 @@ def test_contents(wheel: Path) -> None:
     }
     assert expected == {name.partition("/")[2] for name in found}
     assert {Path(package).name for package in PACKAGES} == {name.split("/")[0] for name in found}
-    assert "ovirt_ovn-2.0.0-py3-none-any.whl" == wheel.name
+    assert f"ovirt_ovn-{VERSION}-py3-none-any.whl" == wheel.name
 
 
 @pytest.mark.parametrize("python", find_pythons())
@@ -74,7 +75,7 @@ def test_clean_environment(wheel: Path, tmp_path: Path, python: str) -> None:
     run(*pip, f"{wheel}[proxy]", timeout_s=240)
     command = environment / "bin/ovirt-provider-ovn"
 
-    assert "ovirt-provider-ovn 2.0.0\n" == run(command, "--version")
+    assert f"ovirt-provider-ovn {VERSION}\n" == run(command, "--version")
     config = tmp_path / "empty.conf"
     config.touch()
     options = ("--config-file", config, "--config-dir", tmp_path)

@@ -43,6 +43,7 @@ mount -t tmpfs -o mode=755 none /run
 # systemd would set some of the kernel's values, which are the whole machine's.
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
+# Not twice in one place.
 mount -t tmpfs none /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 for kind in service path; do
@@ -146,17 +147,8 @@ def systemd_machine(image: Path) -> Iterator[SystemdMachine]:
         folder.chmod(0o755)
         group = f"ovirt-ovn-{folder.name}"
         enter = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
-        command = [
-            *enter,
-            "enter",
-            group,
-            "sh",
-            "-c",
-            _SET_UP,
-            "sh",
-            str(folder / "top"),
-            str(image),
-        ]
+        set_up = ["sh", "-c", _SET_UP, "sh", str(folder / "top"), str(image)]
+        command = [*enter, "enter", group, *set_up]
         with (folder / "console").open("wb") as console:
             holder = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console
