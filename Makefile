@@ -25,7 +25,7 @@ HOST_PYTHON ?= /usr/bin/python3
 COMPILE_PYTHON ?= $(HOST_PYTHON)
 COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode checked-hash \
 	-s "$(DESTDIR)" -p /
-# make rpm: for which distribution, where that is not the one of this machine.
+# make rpm: for which distributions, if not for that of this machine.
 DIST ?=
 
 BENCH_ARGS ?=
@@ -80,7 +80,7 @@ check-versions: tools-check ## unit and daemon tests on each supported Python an
 bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
-rpm: ## packages, into build/rpm; elsewhere than on Enterprise Linux and Fedora: DIST=el9, el10 or fedora
+rpm: ## packages, into build/rpm, for this distribution or for DIST=el9, el10, fedora
 	@scripts/rpm build/rpm $(DIST)
 
 install: install-proxy install-host ## copy proxy and hooks: DESTDIR, PREFIX, SYSCONFDIR, HOST_PYTHON

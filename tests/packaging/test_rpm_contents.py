@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,10 @@ def test_scriptlets(built: Built) -> None:
         assert f"mark-restart-system-units {MAIN}.service " in main.script("POSTUN")
         assert f"systemd-sysusers {MAIN}.conf " in main.script("POSTIN")
         assert "" == main.script("PREIN")
+
+
+def test_unknown_distribution(tmp_path: Path) -> None:
+    """One whose Python is not known is refused."""
+    command = [str(ROOT / "scripts" / "rpm"), str(tmp_path), "el7"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (1, "rpm: el7 is none of el9, el10, fedora\n") == (done.returncode, done.stderr)
