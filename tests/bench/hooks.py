@@ -36,6 +36,7 @@ _NOTHING = "python3 -c pass"
 _HOOKS: tuple[tuple[str, str, Mapping[str, str], str, Bar], ...] = (
     ("a vNIC of others", "before_device_create", {"provider_type": "OTHER"}, "", HOOK_NOT_OURS),
     ("a VM that does not wait", "after_vm_start", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others leaves", "before_vm_migrate_source", {"vmId": _VM}, "", HOOK_NOT_OURS),
     ("a VM of others comes", "before_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
     ("a VM of others came", "after_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
     ("a VM of others ends", "after_vm_destroy", {"vmId": _VM}, "", HOOK_NOT_OURS),

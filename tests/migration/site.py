@@ -20,6 +20,7 @@ from daemon.ovsdb import short_folder
 from daemon.proxy import ProxyProcess
 from system.lab import CENTRAL_IP, Chassis, Lab, MovingVm
 
+LEAVING = "before_vm_migrate_source"
 COMING = "before_vm_migrate_destination"
 CAME = "after_vm_migrate_destination"
 GONE = "after_vm_destroy"
@@ -175,6 +176,7 @@ class Migration:
 
     def prepare(self) -> Outcome:
         """Announce the VM, and plug it where it will be: its memory is copied from now on."""
+        self.source.hook(LEAVING, self.guest)
         outcome = self.destination.hook(COMING, self.guest)
         for vnic in self.guest.vnics:
             vnic.prepare_on(self.destination.chassis)

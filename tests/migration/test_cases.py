@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import NamedTuple
 
 import pytest
 
 from migration.moves import COPY_S, migrate, watching
-from migration.site import CAME, COMING, GONE, Guest, Migration, Site
+from migration.site import CAME, COMING, GONE, LEAVING, Guest, Migration, Site
 from system.lab import CENTRAL_IP, Vm
 
 pytestmark = pytest.mark.system
@@ -85,12 +86,25 @@ def test_the_active_binding_stays(site: Site) -> None:
     assert net.is_reached
 
 
+@pytest.mark.parametrize("known", ["hv2", "hv3", ""])
+def test_the_engine_is_wrong(site: Site, known: str) -> None:
+    """Wherever the engine believes a VM to be, the host that it leaves knows better."""
+    net = network(site)
+    site.engine_says(net.alice, known)
+    with watching(net.bob, net.carol, net.alice) as silences:
+        migrate(site, net.alice)
+        assert_at_home(site, net.alice, "hv2")
+    assert silences.lost < FEW
+    assert net.is_reached
+
+
 def test_the_engine_is_early(site: Site) -> None:
-    """A host that the engine has told already is not announced; the VM moves as it always has."""
+    """Where it has told the new host already, and the old one cannot, the VM moves as ever."""
     net = network(site)
     site.engine_says(net.alice, "hv2")
     move = Migration(site, net.alice)
-    assert "not announced: " in move.prepare().ours.stderr
+    with move.source.machine.missing(f"/usr/libexec/vdsm/hooks/{LEAVING}"):
+        assert "not announced: " in move.prepare().ours.stderr
     time.sleep(COPY_S)
     move.resume().result()
     move.end_source()
@@ -217,9 +231,10 @@ def test_an_old_package_on_one_side(site: Site, old: str) -> None:
     """All is done where the VM goes to; with an old package there it moves as it always has."""
     net = network(site)
     machine = site.hosts[old].machine
-    points = [f"/usr/libexec/vdsm/hooks/{point}/50_ovn" for point in (COMING, CAME)]
     move = Migration(site, net.alice)
-    with machine.missing(points[0]), machine.missing(points[1]):
+    with contextlib.ExitStack() as stack:
+        for point in (LEAVING, COMING, CAME):
+            stack.enter_context(machine.missing(f"/usr/libexec/vdsm/hooks/{point}"))
         with watching(net.bob, net.carol, net.alice) as silences:
             move.prepare()
             time.sleep(COPY_S)

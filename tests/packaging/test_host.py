@@ -32,6 +32,7 @@ POINTS = {
     "before_update_device",
     "before_vdsm_start",
     "before_vm_migrate_destination",
+    "before_vm_migrate_source",
 }
 # Of what fails, the guards of these let nothing pass on, but a refusal.
 ENDING = {
@@ -39,6 +40,7 @@ ENDING = {
     "after_vm_migrate_destination",
     "before_network_setup",
     "before_vm_migrate_destination",
+    "before_vm_migrate_source",
 }
 # These have something to do on each host.
 ALWAYS = {"after_get_caps", "after_get_stats", "before_vdsm_start"}

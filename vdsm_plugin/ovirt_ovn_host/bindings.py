@@ -26,6 +26,7 @@ PRIVATE_KEY = "/etc/pki/vdsm/keys/vdsmkey.pem"
 AUTHORITY = "/etc/pki/vdsm/certs/cacert.pem"
 
 CREATED, DONE, DELETED, NOT_FOUND, CONFLICT = 201, 200, 204, 404, 409
+_ACTIVE = "ACTIVE"
 _MAX_ANSWER_BYTES = 65536
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -79,12 +80,25 @@ class Bindings:
         """Let this chassis be the port's only one."""
         self._ask("PUT", port_id, f"/{self._chassis}/activate", None, DONE)
 
+    def confirm(self, port_id: str) -> None:
+        """Make this chassis a port's active one, unless it is that already."""
+        body = self._ask("GET", port_id, "", None, DONE)
+        try:
+            status = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
+        except (ValueError, TypeError, KeyError) as error:
+            raise BindingsError(f"its bindings cannot be read: {body[:80]!a}") from error
+        if status.get(self._chassis) == _ACTIVE:
+            return
+        if self._chassis not in status:
+            self._add(port_id)
+        self.activate(port_id)
+
     def delete(self, port_id: str) -> None:
         """Take this chassis from a port again; Refused if it is the active one."""
         self._ask("DELETE", port_id, f"/{self._chassis}", None, DELETED)
 
-    def _ask(self, method: str, port_id: str, path: str, body: Any, expected: int) -> None:
-        """Send a request to one listener after the other until one answers."""
+    def _ask(self, method: str, port_id: str, path: str, body: Any, expected: int) -> bytes:
+        """Send a request to one listener after the other until one answers; return its body."""
         if not _PLAIN.issuperset(port_id):
             raise BindingsError(f"{port_id[:80]!a} is no id of a port")
         reasons = []
@@ -96,7 +110,7 @@ class Bindings:
             end = time.monotonic() + share_s
             request = _request(method, host, f"{prefix}/v2.0/ports/{port_id}/bindings{path}", body)
             try:
-                self._tell(listener, request, expected, end)
+                answer = self._tell(listener, request, expected, end)
             except Refused:
                 raise
             except BindingsError as error:
@@ -104,10 +118,10 @@ class Bindings:
                 reasons.append(str(error))
             else:
                 self._listeners.insert(0, self._listeners.pop(number))
-                return
+                return answer
         raise (Unanswered if is_open else BindingsError)("; ".join(reasons))
 
-    def _tell(self, listener: Listener, request: bytes, expected: int, end: float) -> None:
+    def _tell(self, listener: Listener, request: bytes, expected: int, end: float) -> bytes:
         where = f"{listener[0]} port {listener[1]}"
         try:
             connection = self._connect(listener, end)
@@ -125,6 +139,7 @@ class Bindings:
             raise Unanswered(f"{where}: {_explain(status, content)}")
         if status != expected:
             raise Refused(status, f"{where}: {_explain(status, content)}")
+        return content
 
     def _connect(self, listener: Listener, end: float) -> ssl.SSLSocket:
         """Return a connection whose other side has proved to be of our site."""

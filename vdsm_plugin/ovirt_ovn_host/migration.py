@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the hooks of a live migration do, on the host that a VM moves to. I/O.
+"""What the hooks of a live migration do, above all on the host that a VM moves to. I/O.
 
-Before the VM's memory is copied its ports are announced here, so that OVN has them on both
-hosts, and lets them be here from the moment at which the VM wakes. Afterwards they are
-made this host's alone, or, if the VM never came, taken away again. Whatever cannot be done
-is a line in the log, and the VM moves as it does without us: with a longer silence.
+The host that it leaves sees to it that its ports are known to be there. Before the VM's
+memory is copied they are announced here, so that OVN has them on both hosts, and lets them
+be here from the moment at which the VM wakes. Afterwards they are made this host's alone,
+or, if the VM never came, taken away again. Whatever cannot be done is a line in the log, and
+the VM moves as it does without us: with a longer silence.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FOLDER = "/run/vdsm/ovn-migrations"
 _DONE = ".done"
 
+# The migration waits for it.
+CONFIRM_TIMEOUT_S = 1.8
 # VDSM waits without a limit of its own, in one of eight threads for all that is asked of it.
 ANNOUNCE_TIMEOUT_S = 1.8
 CLEAN_UP_TIMEOUT_S = 1.8
@@ -43,6 +46,29 @@ _REASONS = (
     *(HookError, bindings.BindingsError, localdb.LocalDatabaseError, vif.VifError),
     *(OSError, ValueError),
 )
+
+
+def confirm(bridge: str, url: str) -> str:
+    """Have the ports of a VM that is about to leave known to be here; "", or what is not.
+
+    OVN is told of this host and the next one together. If it were told of another one, where
+    the VM has been before, the port would be taken from here.
+    """
+
+    def work(end: float) -> str:
+        ports = sorted(vif.ports_of(hookio.read(hookio.XML_FILE), bridge))
+        if not ports:
+            return ""
+        told = _bindings(url, localdb.read_snapshot(), end)
+        problems = []
+        for port_id in ports:
+            try:
+                told.confirm(port_id)
+            except bindings.BindingsError as error:
+                problems.append(f"port {port_id}: {error}")
+        return f"not confirmed: {'; '.join(problems)}" if problems else ""
+
+    return within(CONFIRM_TIMEOUT_S, "not confirmed", work)
 
 
 def announce(vm_id: str, bridge: str, url: str) -> str:

@@ -73,6 +73,15 @@ def resume_vm() -> str:
     return "; ".join(notes)
 
 
+def confirm_vm() -> str:
+    """Have the ports of a VM that is about to leave known to be here."""
+    from . import migration
+
+    values, notes = _settings()
+    note = migration.confirm(values[settings.BRIDGE], values[settings.BINDINGS_URL])
+    return "; ".join(filter(None, [note, *notes]))
+
+
 def announce_vm() -> str:
     """Announce the ports of a VM that is about to come here."""
     from . import migration
@@ -231,6 +240,7 @@ _POINTS: dict[str, tuple[Callable[[], str], int]] = {
     "before_nic_hotplug": (connect_vnic, hookio.REFUSED),
     "before_update_device": (connect_vnic, hookio.REFUSED),
     "after_vm_start": (resume_vm, hookio.FAILED),
+    "before_vm_migrate_source": (confirm_vm, hookio.FINE),
     "before_vm_migrate_destination": (announce_vm, hookio.FINE),
     "after_vm_migrate_destination": (activate_vm, hookio.FINE),
     "after_vm_destroy": (forget_vm, hookio.FINE),

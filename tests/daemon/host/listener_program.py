@@ -16,7 +16,12 @@ import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-SUCCESS = {"POST": (201, "{}"), "PUT": (200, "{}"), "DELETE": (204, "")}
+SUCCESS = {
+    "GET": (200, '{"bindings": []}'),
+    "POST": (201, "{}"),
+    "PUT": (200, "{}"),
+    "DELETE": (204, ""),
+}
 
 
 class Handler(BaseHTTPRequestHandler):

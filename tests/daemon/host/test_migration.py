@@ -7,6 +7,7 @@ What comes of them with a real proxy, and for the VM, is in tests/migration.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -32,7 +33,8 @@ PORT1 = "aaaaaaaa-0000-4000-8000-000000000001"
 PORT2 = "aaaaaaaa-0000-4000-8000-000000000004"
 FOLDER = "/run/vdsm/ovn-migrations"
 HOOK_PROGRAM = "/usr/share/ovirt-provider-ovn-driver/hook.py"
-COMING, CAME, GONE = (
+LEAVING, COMING, CAME, GONE = (
+    "before_vm_migrate_source",
     "before_vm_migrate_destination",
     "after_vm_migrate_destination",
     "after_vm_destroy",
@@ -147,6 +149,57 @@ def test_a_migration(host: Machine, switch: OpenVSwitch) -> None:
     # The end of the VM, a long time after.
     assert "" == said(host, GONE)
     assert {} == records(host)
+
+
+@pytest.mark.parametrize(
+    ("known", "rest"),
+    [
+        ({CHASSIS: "ACTIVE"}, []),
+        ({CHASSIS: "ACTIVE", "hv2": "INACTIVE"}, []),
+        ({"hv2": "ACTIVE", CHASSIS: "INACTIVE"}, ["PUT"]),
+        ({"hv2": "ACTIVE"}, ["POST", "PUT"]),
+        ({"": "ACTIVE"}, ["POST", "PUT"]),
+        ({}, ["POST", "PUT"]),
+    ],
+)
+def test_a_vm_that_leaves(host: Machine, known: dict[str, str], rest: list[str]) -> None:
+    """A port that is not known to be here is made this host's, before it is announced elsewhere."""
+    body = json.dumps({"bindings": [{"host": name, "status": it} for name, it in known.items()]})
+    here = {"bindings": [{"host": CHASSIS, "status": "ACTIVE"}]}
+    answers = {
+        f"GET {path_of(PORT1)}": (200, body),
+        f"GET {path_of(PORT2)}": (200, json.dumps(here)),
+    }
+    with listening(host, answers) as listener:
+        assert "" == said(host, LEAVING)
+    activated = {"PUT": path_of(PORT1, f"/{CHASSIS}/activate"), "POST": path_of(PORT1)}
+    assert [
+        ("GET", path_of(PORT1)),
+        *((method, activated[method]) for method in rest),
+        ("GET", path_of(PORT2)),
+    ] == asked(listener.stop())
+    assert {} == records(host)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, '{"NeutronError": {"message": "no such port"}}', "404 no such port"),
+        (200, "{", "its bindings cannot be read: "),
+        (200, '{"bindings": [1]}', "its bindings cannot be read: "),
+        (200, '{"bindings": 1}', "its bindings cannot be read: "),
+        (200, "[]", "its bindings cannot be read: "),
+        (503, "", "503"),
+    ],
+)
+def test_what_is_not_confirmed(host: Machine, status: int, body: str, words: str) -> None:
+    """One line says what the proxy did not do, and the other ports are confirmed."""
+    with listening(host, {f"GET {path_of(PORT1)}": (status, body)}) as listener:
+        line = said(host, LEAVING)
+    assert line.startswith(f"ovn {LEAVING}: not confirmed: port {PORT1}: ")
+    assert words in line
+    assert PORT2 not in line
+    assert ("GET", path_of(PORT2)) in asked(listener.stop())
 
 
 def test_a_migration_that_fails(host: Machine) -> None:
@@ -459,7 +512,28 @@ def test_what_can_be_missing(
     assert words in line
 
 
-@pytest.mark.parametrize("point", [COMING, CAME, GONE])
+@pytest.mark.parametrize(
+    ("accident", "listener", "words"),
+    [
+        (nothing, None, "127.0.0.1 port 9697: Connection refused"),
+        (certificate_is_missing, {}, f"{PKI}/certs/vdsmcert.pem and {PKI}/keys/vdsmkey.pem: No "),
+        (no_central, {}, "no central is known"),
+        (silent_database, {}, "not done within 1.8 seconds"),
+    ],
+)
+def test_what_can_be_missing_where_a_vm_leaves(
+    host: Machine, accident: Accident, listener: dict[str, Any] | None, words: str
+) -> None:
+    """The same holds there."""
+    with accident(host), contextlib.ExitStack() as stack:
+        if listener is not None:
+            stack.enter_context(listening(host))
+        line = said(host, LEAVING)
+    assert line.startswith(f"ovn {LEAVING}: not confirmed: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("point", [LEAVING, COMING, CAME, GONE])
 def test_without_the_package(host: Machine, point: str) -> None:
     """A guard that has outlived its package, or half of an update, stops no migration."""
     host.run("mkdir", "-p", FOLDER)

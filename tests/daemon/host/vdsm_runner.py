@@ -27,6 +27,7 @@ DAEMON_ENVIRONMENT = {
 }
 # Points whose failure is the caller's.
 RAISING = (
+    "before_vm_migrate_source",
     "before_vm_migrate_destination",
     "before_device_create",
     "before_nic_hotplug",
