@@ -95,10 +95,10 @@ install-proxy:
 	$(COMPILE) "$(DESTDIR)$(DATADIR)/ovirt_ovn_proxy"
 	install -d "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/conf.d"
 	for file in $(wildcard proxy/etc/*.conf); do \
-		case $$file in */logger.conf) mode=644 ;; *) mode=600 ;; esac; \
 		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
-		[ -e "$$target" ] || install -D -p -m $$mode "$$file" "$$target" || exit 1; \
+		[ -e "$$target" ] || install -D -p -m 600 "$$file" "$$target" || exit 1; \
 	done
+	install -D -p -m 644 proxy/logger.conf -t "$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn"
 	target="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/ovirt-provider-ovn"; \
 		[ -e "$$target" ] || install -D -p -m 644 proxy/etc/logrotate "$$target"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"

@@ -38,8 +38,8 @@ from .wsgi import Application
 
 log = logging.getLogger(__name__)
 
-# Both within the 10 s after which systemd kills.
-_STOP_S, _DISCONNECT_S = 8.0, 1.0
+# With the second that the server adds, within the 10 s after which systemd kills.
+_STOP_S, _DISCONNECT_S = 7.0, 1.0
 # How often is looked for new certificates, and for a database that was loaded anew.
 _LOOK_S = 1.0
 

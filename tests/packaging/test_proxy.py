@@ -28,11 +28,12 @@ def test_paths(tmp_path: Path) -> None:
 
 
 def test_settings_are_kept(tmp_path: Path) -> None:
-    """What is new can be read by root alone; a second installation leaves files as they are."""
+    """New settings are for root alone; a second installation leaves files as they are."""
     install(tmp_path)
     settings = tmp_path / f"etc/{MAIN}"
-    files = [settings / f"{MAIN}.conf", settings / "logger.conf"]
+    files = [settings / f"{MAIN}.conf", tmp_path / f"etc/logrotate.d/{MAIN}"]
     assert [0o600, 0o644] == [stat.S_IMODE(path.stat().st_mode) for path in files]
+    assert not (settings / "logger.conf").exists()
     for path in files:
         path.write_text("# mine\n")
         path.chmod(0o640)

@@ -57,7 +57,9 @@ def expected(name: str, python: str) -> dict[str, Entry]:
             settings: (FOLDER, ""),
             f"{settings}/conf.d": (FOLDER, ""),
             f"{settings}/{MAIN}.conf": (SECRET, CONFIG),
-            f"{settings}/logger.conf": (FILE, CONFIG),
+            # Whether there is one is the site's affair.
+            f"{settings}/logger.conf": (FILE, f"{CONFIG}g"),
+            f"/usr/share/doc/{MAIN}/logger.conf": (FILE, DOC),
             f"/etc/logrotate.d/{MAIN}": (FILE, CONFIG),
             f"/usr/bin/{MAIN}": (PROGRAM, ""),
             f"/usr/lib/firewalld/services/{MAIN}.xml": (FILE, ""),

@@ -96,7 +96,7 @@ def test_from_the_peer_and_back(
     """Its settings stay; the service is restarted, never disabled; nothing else is left of it."""
     root.change("-i", *peer.values())
     main, logger = f"{SETTINGS}/{MAIN}.conf", f"{SETTINGS}/logger.conf"
-    files = {SETUP_FILE: SETUP}
+    files = {SETUP_FILE: SETUP, logger: root.path(logger).read_text()}
     if is_edited:
         files[main] = root.path(main).read_text().replace("-ovn-mtu", "").replace("86400", "3600")
         files[logger] = root.path(logger).read_text().replace("level=INFO", "level=DEBUG")
@@ -111,7 +111,7 @@ def test_from_the_peer_and_back(
     for path, text in files.items():
         assert text == root.path(path).read_text()
     changed = {line.split()[-1] for line in root.verify(*NAMES)}
-    assert {path for path in files if path != SETUP_FILE} == changed
+    assert {path for path in files if path == main} == changed
     new = {path for path in root.files() if path.endswith((".rpmnew", ".rpmsave", ".rpmorig"))}
     assert {f"{path}.rpmnew" for path in changed} == new
     kept = {line for line in root.rpm("-ql", *NAMES).split() if line.startswith("/")}

@@ -98,6 +98,8 @@ def test_before_engine_setup(machine: SystemdMachine) -> None:
     wait_until(lambda: status_text(machine).startswith("answering 503: OVN_Northbound is not"))
     pid = machine.show(MAIN, "MainPID")
     assert MAIN == machine.do("stat", "-c", "%U", f"/proc/{pid}")
+    # Filters of system calls are in force, too.
+    assert "2" == machine.do("sed", "-n", "s/^Seccomp:\t//p", f"/proc/{pid}/status")
 
     machine.start_northbound()
     wait_until(lambda: status_text(machine) == "connected to tcp:127.0.0.1:6641", 30)
