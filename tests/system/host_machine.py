@@ -20,6 +20,7 @@ from pathlib import Path
 
 from certificates import make_certificate
 from daemon.ovsdb import SB_SCHEMA, short_folder, wait_until
+from system.inside import OVERLAYS, Inside
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDINS = ROOT / "tests" / "standins"
@@ -37,15 +38,7 @@ PKI = Path("/etc/pki/vdsm/ovn")
 CALLS = Path("/run/systemctl.calls")
 SERVICES = ("openvswitch", "ovn-controller", "openvswitch-ipsec")
 
-_SET_UP = f"""
-set -e
-mount --make-rprivate /
-mount -t tmpfs none "$1"
-for folder in etc usr var; do
-    mkdir "$1/$folder" "$1/$folder.work"
-    mount -t overlay overlay /$folder \\
-        -o "lowerdir=$2/$folder:/$folder,upperdir=$1/$folder,workdir=$1/$folder.work"
-done
+_SET_UP = f"""{OVERLAYS}
 mount -t tmpfs none /run
 hostname {NAME}
 rm -rf /etc/openvswitch /var/lib/openvswitch /var/lib/vdsm
@@ -72,25 +65,12 @@ time.sleep(3600)
 """
 
 
-class HostMachine:
+class HostMachine(Inside):
     """Commands inside. `folder` is seen from both sides, and so is the image."""
 
     def __init__(self, pid: int, folder: Path, image: Path) -> None:
-        self.folder = folder
+        super().__init__(pid, folder)
         self.image = image
-        self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--pid", "--"]
-
-    def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command inside, whatever comes of it."""
-        return subprocess.run(
-            [*self._enter, *command], input=stdin, capture_output=True, text=True, timeout=60
-        )
-
-    def do(self, *command: str, stdin: str = "") -> str:
-        """Run a command inside that has to succeed, and return what it prints."""
-        done = self.run(*command, stdin=stdin)
-        assert done.returncode == 0, (command, done.stdout, done.stderr)
-        return done.stdout.strip()
 
     def tool(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run vdsm-tool."""
