@@ -19,7 +19,6 @@ from pathlib import Path
 
 from daemon.ovsdb import NB_SCHEMA, short_folder, wait_until
 from rpms import Package, run
-from system.inside import OVERLAYS, Inside
 
 ENGINE_PKI = Path("/etc/pki/ovirt-engine")
 UNITS = Path("/etc/systemd/system")
@@ -30,8 +29,16 @@ _MODULES = (
     "sortedcontainers",
 )
 
-_SET_UP = f"""{OVERLAYS}
+_SET_UP = f"""
+set -e
 umask 022
+mount --make-rprivate /
+mount -t tmpfs none "$1"
+for folder in etc usr var; do
+    mkdir "$1/$folder" "$1/$folder.work"
+    mount -t overlay overlay /$folder \\
+        -o "lowerdir=$2/$folder:/$folder,upperdir=$1/$folder,workdir=$1/$folder.work"
+done
 mount -t tmpfs -o mode=755 none /run
 # systemd would set some of the kernel's values, which are the whole machine's.
 mount --bind /proc/sys /proc/sys
@@ -70,8 +77,24 @@ exec unshare --mount --net --uts --ipc --pid --cgroup --fork --mount-proc "$@"
 """
 
 
-class SystemdMachine(Inside):
-    """Commands inside, and what services there say."""
+class SystemdMachine:
+    """Commands inside. `folder` is seen from both sides."""
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self.folder = folder
+        self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--pid", "--"]
+
+    def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command inside, whatever comes of it."""
+        return subprocess.run(
+            [*self._enter, *command], input=stdin, capture_output=True, text=True, timeout=60
+        )
+
+    def do(self, *command: str, stdin: str = "") -> str:
+        """Run a command inside that has to succeed, and return what it prints."""
+        done = self.run(*command, stdin=stdin)
+        assert done.returncode == 0, (command, done.stdout, done.stderr, self.log)
+        return done.stdout.strip()
 
     def write(self, path: Path, text: str, mode: str = "0644") -> None:
         """Put a file there; as a renewal does it, under a new name first."""
