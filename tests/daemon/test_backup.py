@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -38,10 +41,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     return backup, before
 
 
-def test_name(site: tuple[Path, list[Any]]) -> None:
-    """A backup is a database file, and says which."""
-    command = ["ovsdb-tool", "db-name", str(site[0])]
-    assert "OVN_Northbound\n" == subprocess.check_output(command, text=True)
+def test_look_inside(site: tuple[Path, list[Any]]) -> None:
+    """The command that the page shows has all networks of a backup."""
+    page = Path(__file__).parents[2] / "docs" / "backup.md"
+    command = re.search("^ovsdb-tool query .*$", page.read_text(encoding="utf-8"), re.M)
+    assert command is not None
+    words = shlex.split(command[0])
+    shown = subprocess.check_output(words, text=True, cwd=site[0].parent)
+    assert len(site[1][0]) == len(json.loads(shown)[0]["rows"])
 
 
 def test_single_server(site: tuple[Path, list[Any]]) -> None:
