@@ -20,7 +20,22 @@ SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
 RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
-CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient")
+PACKAGERS = (
+    "rpmbuild",
+    "rpmlint",
+    "dnf",
+    "createrepo_c",
+    "systemd-analyze",
+    "firewall-offline-cmd",
+    "logrotate",
+)
+CHECK_PROGRAMS = (
+    *("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient"),
+    *PACKAGERS,
+)
+# Their packages; dnf is there where it is the package manager.
+ON_DEBIAN = ["rpm", "rpmlint", "dnf", "createrepo-c", "systemd", "firewalld", "logrotate"]
+ON_FEDORA = ["rpm-build", "rpmlint", "createrepo_c", "systemd", "firewalld", "logrotate"]
 
 FEDORA = 'ID=fedora\nVERSION_ID=43\nPRETTY_NAME="Fedora Linux 43"\n'
 STREAM9 = 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"\n'
@@ -30,6 +45,7 @@ EL8 = 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.10"\nPRETTY_NAME=
 # What a package manager does when it installs: note policy-rc.d, start what is let start.
 INSTALL = f"""
 for program in {" ".join(RUN_PROGRAMS + CHECK_PROGRAMS)} ; do
+    [ -e "$BIN/$program" ] && continue
     printf '#!/bin/sh\\n' >"$BIN/$program"
     chmod 755 "$BIN/$program"
 done
@@ -159,6 +175,7 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "openssl",
                 "sudo",
                 "isc-dhcp-client",
+                *ON_DEBIAN,
             ],
         ),
     ],
@@ -283,6 +300,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "openssl",
                     "sudo",
                     "dhcp-client",
+                    *ON_FEDORA,
                 ]
             ],
             id="fedora",
@@ -300,6 +318,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "openssl",
                     "sudo",
                     "dhcp-client",
+                    *ON_FEDORA,
                 ],
             ],
             id="el9",
@@ -316,6 +335,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "openssl",
                     "sudo",
                     "dhcp-client",
+                    *ON_FEDORA,
                 ]
             ],
             id="el9-with-ovirt",
@@ -332,6 +352,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    *ON_FEDORA,
                 ],
             ],
             id="el10",
