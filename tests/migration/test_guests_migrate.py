@@ -29,7 +29,7 @@ RUNS = 5
 MOST_RUNS = 12
 # How many guests may hang before it is no accident, see `Traveller`.
 MOST_GUESTS = 4
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Trip(NamedTuple):
