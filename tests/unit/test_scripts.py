@@ -20,6 +20,7 @@ SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
 RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
+KERNEL = "6.1.0-1"
 PACKAGERS = (
     "rpmbuild",
     "rpmlint",
@@ -31,6 +32,7 @@ PACKAGERS = (
 )
 CHECK_PROGRAMS = (
     *("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient"),
+    *("libvirtd", "virsh", "qemu-system-x86_64", "busybox"),
     *PACKAGERS,
 )
 # Their packages; dnf is there where it is the package manager.
@@ -49,6 +51,8 @@ for program in {" ".join(RUN_PROGRAMS + CHECK_PROGRAMS)} ; do
     printf '#!/bin/sh\\n' >"$BIN/$program"
     chmod 755 "$BIN/$program"
 done
+mkdir -p "$SYSTEM_ROOT/lib/modules/{KERNEL}" "$SYSTEM_ROOT/boot"
+: >"$SYSTEM_ROOT/lib/modules/{KERNEL}/modules.dep" >"$SYSTEM_ROOT/boot/vmlinuz-{KERNEL}"
 if [ -x "$SYSTEM_ROOT/usr/sbin/policy-rc.d" ] && ! "$SYSTEM_ROOT/usr/sbin/policy-rc.d"; then
     echo "starts are denied" >>"$CALLS"
 elif [ -d "$SYSTEM_ROOT/run/systemd/system" ]; then
@@ -76,7 +80,8 @@ class Machine:
         self.calls_file.touch()
         for directory in (self.bin, self.policy.parent, folder / "etc"):
             directory.mkdir(parents=True)
-        for name in ("sh", "env", "cat", "chmod", "cksum", "grep", "rm", "touch", "tr", "dirname"):
+        needed = "sh env cat chmod cksum grep mkdir rm touch tr dirname"
+        for name in needed.split():
             found = shutil.which(name)
             assert found is not None
             (self.bin / name).symlink_to(found)
@@ -93,6 +98,13 @@ class Machine:
         """Add one that writes down its calls; `body` runs first, with the same arguments."""
         words = f'echo "{name} $*" >>"$CALLS"\n{body}\ncase " $* " in *" install "*) ;; *) exit ;;'
         self.add(name, f"{words} esac\n{INSTALL}")
+
+    def add_kernel(self, image: str = f"boot/vmlinuz-{KERNEL}") -> None:
+        """Add a kernel, at the place where one distribution or another has it, and its modules."""
+        for file in (f"lib/modules/{KERNEL}/modules.dep", image):
+            path = self.root / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
 
     def add_systemd(self) -> None:
         (self.root / "run" / "systemd" / "system").mkdir(parents=True)
@@ -143,6 +155,7 @@ def test_nothing_is_done_where_everything_is_present(
 ) -> None:
     """A complete machine needs no package manager, no root, and no words."""
     machine.add("id", "echo 1000")
+    machine.add_kernel()
     for program in programs:
         machine.add(program)
 
@@ -174,7 +187,13 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "iproute2",
                 "openssl",
                 "sudo",
+                "libvirt-daemon",
+                "libvirt-clients",
+                "qemu-system-x86",
+                "busybox-static",
                 "isc-dhcp-client",
+                "tiny-initramfs",
+                "linux-image-cloud-amd64",
                 *ON_DEBIAN,
             ],
         ),
@@ -203,6 +222,38 @@ def test_only_what_is_missing_is_installed(machine: Machine) -> None:
     machine.execute(SYSTEM_PACKAGES, "run")
 
     assert [["ovn-central"]] == installed(machine)
+
+
+@pytest.mark.parametrize(
+    ("image", "packages"),
+    [
+        (f"boot/vmlinuz-{KERNEL}", []),
+        (f"lib/modules/{KERNEL}/vmlinuz", []),
+        ("boot/vmlinuz-5.0", ["tiny-initramfs", "linux-image-cloud-amd64"]),
+    ],
+)
+def test_a_kernel_for_guests(machine: Machine, image: str, packages: list[str]) -> None:
+    """A kernel that is there with its modules does; one without them does not."""
+    machine.add_package_manager("apt-get")
+    machine.add_kernel(image)
+
+    machine.execute(SYSTEM_PACKAGES, "check")
+
+    (names,) = installed(machine)
+    assert packages == [name for name in names if "linux" in name or "initramfs" in name]
+
+
+@pytest.mark.parametrize("tool", ["update-initramfs", "dracut"])
+def test_a_tool_for_ram_disks_stays(machine: Machine, tool: str) -> None:
+    """A machine that makes initial RAM disks already does not get another tool in its place."""
+    machine.add_package_manager("apt-get")
+    machine.add(tool)
+
+    machine.execute(SYSTEM_PACKAGES, "check")
+
+    (names,) = installed(machine)
+    assert "linux-image-cloud-amd64" in names
+    assert "tiny-initramfs" not in names
 
 
 def test_a_second_run_does_nothing(machine: Machine) -> None:
@@ -299,7 +350,13 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-system-x86-core",
+                    "busybox",
                     "dhcp-client",
+                    "kernel-core",
                     *ON_FEDORA,
                 ]
             ],
@@ -317,7 +374,12 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
                     "dhcp-client",
+                    "kernel-core",
                     *ON_FEDORA,
                 ],
             ],
@@ -334,7 +396,12 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
                     "dhcp-client",
+                    "kernel-core",
                     *ON_FEDORA,
                 ]
             ],
@@ -352,6 +419,11 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
+                    "kernel-core",
                     *ON_FEDORA,
                 ],
             ],
@@ -489,10 +561,9 @@ case "$*" in
     *"-m pip"*) echo "$*" >>"$CALLS" ;;
 esac""",
     )
-    for name in ("mkdir", "mktemp"):
-        path = shutil.which(name)
-        assert path is not None
-        (machine.bin / name).symlink_to(path)
+    path = shutil.which("mktemp")
+    assert path is not None
+    (machine.bin / "mktemp").symlink_to(path)
     return machine
 
 
