@@ -26,7 +26,7 @@ PRIVATE_KEY = "/etc/pki/vdsm/keys/vdsmkey.pem"
 AUTHORITY = "/etc/pki/vdsm/certs/cacert.pem"
 
 CREATED, DONE, DELETED, NOT_FOUND, CONFLICT = 201, 200, 204, 404, 409
-_ACTIVE = "ACTIVE"
+ACTIVE = "ACTIVE"
 _MAX_ANSWER_BYTES = 65536
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -80,18 +80,14 @@ class Bindings:
         """Let this chassis be the port's only one."""
         self._ask("PUT", port_id, f"/{self._chassis}/activate", None, DONE)
 
-    def confirm(self, port_id: str) -> None:
-        """Make this chassis a port's active one, unless it is that already."""
+    def status(self, port_id: str) -> str:
+        """Return ACTIVE if this chassis is a port's, "" if the port has no binding on it."""
         body = self._ask("GET", port_id, "", None, DONE)
         try:
-            status = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
-        except (ValueError, TypeError, KeyError) as error:
+            found = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BindingsError(f"its bindings cannot be read: {body[:80]!a}") from error
-        if status.get(self._chassis) == _ACTIVE:
-            return
-        if self._chassis not in status:
-            self._add(port_id)
-        self.activate(port_id)
+        return str(found.get(self._chassis, ""))
 
     def delete(self, port_id: str) -> None:
         """Take this chassis from a port again; Refused if it is the active one."""
