@@ -272,7 +272,7 @@ def test_a_chassis_is_seen_to_be_gone(host: HostMachine) -> None:
 
 
 # It ends so, and Southbound is away from then on.
-CUT_OFF = f"""#!/bin/sh
+CUT_OFF = """#!/bin/sh
 case "$*" in
     *" exit") kill -9 $(cat /run/ovn/ovn-controller.pid); ip link del central ;;
     *) exec /usr/bin/ovn-appctl.real "$@" ;;

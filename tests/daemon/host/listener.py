@@ -83,7 +83,8 @@ def listening(
     """Run one on every address of the machine.
 
     `answers` are status and body by "METHOD path" or "METHOD", where they are not those of
-    success; `at_first` is the same for the first time that something is asked. `manner` is answer, silent (no handshake), hang (no answer), close, or nonsense.
+    success; `at_first`, by "METHOD path", what is answered the first time. `manner` is answer,
+    silent (no handshake), hang (no answer), close, or nonsense.
     """
     listener = Listener(
         machine,
