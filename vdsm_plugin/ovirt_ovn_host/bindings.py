@@ -62,6 +62,7 @@ class Bindings:
         self._chassis = chassis
         self._end = end
         self._tls = _context()
+        self._addresses: dict[tuple[str, int], list[Any]] = {}
 
     def add(self, port_id: str) -> None:
         """Add this chassis to a port, in the place of what an earlier migration has left."""
@@ -143,12 +144,31 @@ class Bindings:
         is_address = listeners.is_address(host)
         # Nothing secret is sent, and a site that knows its central by address has no name to check.
         self._tls.check_hostname = not is_address
-        connection = socket.create_connection((host, port), _remaining_s(end))
+        connection = self._open(host, port, end)
         try:
             return self._tls.wrap_socket(connection, server_hostname=None if is_address else host)
         except BaseException:
             connection.close()
             raise
+
+    def _open(self, host: str, port: int, end: float) -> socket.socket:
+        """Connect to the first of a host's addresses that takes it; it is the first next time."""
+        addresses = self._addresses.get((host, port))
+        if addresses is None:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = self._addresses[host, port] = [it[-1][:2] for it in found]
+        for number, address in enumerate(addresses):
+            try:
+                share_s = _remaining_s(end) / (len(addresses) - number)
+                connection = socket.create_connection(address, share_s)
+            except OSError:
+                if number == len(addresses) - 1:
+                    raise
+            else:
+                addresses.insert(0, addresses.pop(number))
+                connection.settimeout(_remaining_s(end))
+                return connection
+        raise OSError(f"{host} has no address")
 
 
 def _exchange(connection: ssl.SSLSocket, request: bytes, end: float) -> tuple[int, bytes]:

@@ -301,6 +301,24 @@ def test_several_centrals(host: Machine, switch: OpenVSwitch) -> None:
     assert 2 == len(listener.stop())
 
 
+def test_a_central_with_an_address_that_is_silent(host: Machine, switch: OpenVSwitch) -> None:
+    """It does not use up the time of the other one, which is tried first from then on."""
+    # A link with nobody at its other end; IPv6 goes first (RFC 6724).
+    host.run("ip", "link", "add", "silent", "up", "type", "veth", "peer", "name", "nobody")
+    try:
+        host.run("ip", "address", "add", "2001:db8::1/64", "dev", "silent", "nodad")
+        host.run("ip", "address", "add", "192.0.2.1/24", "dev", "silent")
+        host.run("ip", "link", "set", "nobody", "up")
+        switch.set_chassis(ovn_remote=f"ssl:{CENTRAL}:6642")
+        names = host.path("/etc/hosts").read_text()
+        names += f"\n2001:db8::2 {CENTRAL}\n192.0.2.1 {CENTRAL}\n"
+        with holding(host, "/etc/hosts", names), listening(host) as listener:
+            assert "" == said(host, COMING)
+    finally:
+        host.run("ip", "link", "delete", "silent")
+    assert 2 == len(listener.stop())
+
+
 def test_a_leftover_of_ours(host: Machine) -> None:
     """What an earlier migration has left here is taken away, and the port announced anew."""
     with listening(host, {f"POST {path_of(PORT1)}": (409, "exists")}) as listener:
