@@ -19,6 +19,8 @@ from .wire.binding import BINDING
 from .wsgi import USER
 
 _READING = ("list_bindings", "show_binding")
+# What becomes the port's own with the binding: not for a host to say.
+_OF_THE_PORT = {"profile", "vnic_type"}
 _OF_ONE_HOST = ("activate_binding", "delete_binding")
 
 
@@ -48,7 +50,10 @@ class BindingsApi:
 def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:
     """Raise Forbidden for a change of anything but a host's own binding."""
     if route.action == "create_binding":
-        hosts = [values["host"] for values in BINDING.read_post(body)[0]]
+        created = BINDING.read_post(body)[0]
+        if any(_OF_THE_PORT & set(values) for values in created):
+            raise Forbidden("Forbidden", "A host says of its binding nothing but its name.")
+        hosts = [values["host"] for values in created]
     elif route.action in _OF_ONE_HOST:
         hosts = [route.ids[1]]
     else:

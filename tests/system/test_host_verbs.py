@@ -271,6 +271,31 @@ def test_a_chassis_is_seen_to_be_gone(host: HostMachine) -> None:
     assert ["stop ovn-controller", "disable ovn-controller"] == host.calls[-2:]
 
 
+# It ends so, and Southbound is away from then on.
+CUT_OFF = """#!/bin/sh
+case "$*" in
+    *" exit") kill -9 $(cat /run/ovn/ovn-controller.pid); ip link del central ;;
+    *) exec /usr/bin/ovn-appctl.real "$@" ;;
+esac
+"""
+
+
+def test_what_is_not_seen_is_not_claimed(host: HostMachine) -> None:
+    """Where Southbound cannot be asked any more, nobody says that the chassis is gone."""
+    assert host.tool("ovn-config", CENTRAL, ADDRESS, NAME).returncode == 0
+    host.wait_chassis(**{NAME: ADDRESS})
+    host.do("mv", "/usr/bin/ovn-appctl", "/usr/bin/ovn-appctl.real")
+    host.write(Path("/usr/bin/ovn-appctl"), CUT_OFF, "0755")
+
+    done = host.tool("ovn-unconfigure")
+
+    assert {NAME: ADDRESS} == host.chassis
+    assert "is out of Southbound" not in done.stdout
+    assert done.returncode == 1
+    assert f"run on the central: ovn-sbctl chassis-del {NAME}" in done.stderr
+    assert "ovn-remote" not in host.external_ids
+
+
 def test_a_host_leaves_without_its_central(image: Path) -> None:
     """Without Southbound the host is taken out as far as it goes; the rest is said."""
     with host_machine(image) as host:

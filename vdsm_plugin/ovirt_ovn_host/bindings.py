@@ -26,7 +26,7 @@ PRIVATE_KEY = "/etc/pki/vdsm/keys/vdsmkey.pem"
 AUTHORITY = "/etc/pki/vdsm/certs/cacert.pem"
 
 CREATED, DONE, DELETED, NOT_FOUND, CONFLICT = 201, 200, 204, 404, 409
-_ACTIVE = "ACTIVE"
+ACTIVE = "ACTIVE"
 _MAX_ANSWER_BYTES = 65536
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -62,6 +62,7 @@ class Bindings:
         self._chassis = chassis
         self._end = end
         self._tls = _context()
+        self._addresses: dict[tuple[str, int], list[Any]] = {}
 
     def add(self, port_id: str) -> None:
         """Add this chassis to a port, in the place of what an earlier migration has left."""
@@ -80,18 +81,14 @@ class Bindings:
         """Let this chassis be the port's only one."""
         self._ask("PUT", port_id, f"/{self._chassis}/activate", None, DONE)
 
-    def confirm(self, port_id: str) -> None:
-        """Make this chassis a port's active one, unless it is that already."""
+    def status(self, port_id: str) -> str:
+        """Return ACTIVE if this chassis is a port's, "" if the port has no binding on it."""
         body = self._ask("GET", port_id, "", None, DONE)
         try:
-            status = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
-        except (ValueError, TypeError, KeyError) as error:
+            found = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BindingsError(f"its bindings cannot be read: {body[:80]!a}") from error
-        if status.get(self._chassis) == _ACTIVE:
-            return
-        if self._chassis not in status:
-            self._add(port_id)
-        self.activate(port_id)
+        return str(found.get(self._chassis, ""))
 
     def delete(self, port_id: str) -> None:
         """Take this chassis from a port again; Refused if it is the active one."""
@@ -147,12 +144,31 @@ class Bindings:
         is_address = listeners.is_address(host)
         # Nothing secret is sent, and a site that knows its central by address has no name to check.
         self._tls.check_hostname = not is_address
-        connection = socket.create_connection((host, port), _remaining_s(end))
+        connection = self._open(host, port, end)
         try:
             return self._tls.wrap_socket(connection, server_hostname=None if is_address else host)
         except BaseException:
             connection.close()
             raise
+
+    def _open(self, host: str, port: int, end: float) -> socket.socket:
+        """Connect to the first of a host's addresses that takes it; it is the first next time."""
+        addresses = self._addresses.get((host, port))
+        if addresses is None:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = self._addresses[host, port] = [it[-1][:2] for it in found]
+        for number, address in enumerate(addresses):
+            try:
+                share_s = _remaining_s(end) / (len(addresses) - number)
+                connection = socket.create_connection(address, share_s)
+            except OSError:
+                if number == len(addresses) - 1:
+                    raise
+            else:
+                addresses.insert(0, addresses.pop(number))
+                connection.settimeout(_remaining_s(end))
+                return connection
+        raise OSError(f"{host} has no address")
 
 
 def _exchange(connection: ssl.SSLSocket, request: bytes, end: float) -> tuple[int, bytes]:

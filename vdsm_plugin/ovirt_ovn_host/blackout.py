@@ -35,11 +35,11 @@ def new(ports: Iterable[str]) -> Record:
 
 def decode(content: bytes) -> Record:
     """Return a record; ValueError if it is none."""
-    record: Record = fastjson.loads(content)
     try:
+        record: Record = fastjson.loads(content)
         if all(isinstance(port, dict) for port in record["ports"].values()):
             return record
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, RecursionError):
         pass
     raise ValueError("not the record of a migration")
 

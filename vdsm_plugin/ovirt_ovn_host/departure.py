@@ -23,23 +23,28 @@ _PAUSES_S = (0.0, 0.5, 1.5, 3.0)
 def depart(now: Live, files: Files) -> bool:
     """Have ovn-controller, which is connected, take this chassis out of Southbound and end.
 
-    Say whether the chassis is gone. `files` are those of TLS where the database has none.
+    Say whether the chassis is seen to be gone. `files` are those of TLS where the database has
+    none.
     """
     for pause_s in _PAUSES_S:
         if pause_s:
-            services.do(services.Step("start", services.CONTROLLER))
+            try:
+                services.do(services.Step("start", services.CONTROLLER))
+            except HostError:
+                return False
             if not controller.wait_connected(_CONNECT_TIMEOUT_S):
                 return False
             time.sleep(pause_s)
         if not controller.leave():
             return False
-        if not is_registered(now, files):
-            return True
+        is_there = is_registered(now, files)
+        if not is_there:
+            return is_there is False
     return False
 
 
-def is_registered(now: Live, files: Files) -> bool:
-    """Say whether Southbound has this chassis; False too if it does not answer us."""
+def is_registered(now: Live, files: Files) -> bool | None:
+    """Say whether Southbound has this chassis; None if it does not answer us."""
     remotes = now.external_ids.get(key_in_use(now.external_ids, live.REMOTE), "").split(",")
     question = {
         "op": "select",
@@ -60,4 +65,4 @@ def is_registered(now: Live, files: Files) -> bool:
         )
         return bool(answer[0]["rows"])
     except (HostError, LookupError, TypeError):
-        return False
+        return None

@@ -53,8 +53,8 @@ def leave(paths: Paths, say: Say) -> None:
     if not is_out:
         # Not worth a second try: this host has done what it can.
         raise HostError(
-            f"this host is not in OVN any more, but chassis {now.system_id} may still be in "
-            "Southbound, which does not answer: run on the central: "
+            f"this host is not in OVN any more, but chassis {now.system_id} has not been seen to "
+            "leave Southbound: run on the central: "
             f"ovn-sbctl chassis-del {now.system_id}"
         )
     say("this host is not in OVN" if is_chassis else "nothing to do: this host is not in OVN")

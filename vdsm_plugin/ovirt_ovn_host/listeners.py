@@ -42,6 +42,7 @@ def _of_url(url: str) -> Listener:
     host, colon, port = authority.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = authority, str(PORT)
-    if not url.startswith(_SCHEME) or not host or not (port.isascii() and port.isdigit()):
+    is_port = port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536
+    if not url.startswith(_SCHEME) or not host or not is_port:
         raise ValueError(f"bindings-url {url[:80]!a} is not a URL such as {_SCHEME}HOST:{PORT}")
     return host.strip("[]"), int(port), f"{slash}{path}".rstrip("/")

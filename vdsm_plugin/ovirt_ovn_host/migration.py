@@ -63,7 +63,7 @@ def confirm(bridge: str, url: str) -> str:
         problems = []
         for port_id in ports:
             try:
-                told.confirm(port_id)
+                _confirm(told, port_id, end)
             except bindings.BindingsError as error:
                 problems.append(f"port {port_id}: {error}")
         return f"not confirmed: {'; '.join(problems)}" if problems else ""
@@ -164,6 +164,25 @@ def _announce(path: str, ports: Sequence[str], url: str, end: float) -> str:
     else:
         os.unlink(path)
     return f"not announced: {'; '.join(problems)}" if problems else ""
+
+
+def _confirm(told: bindings.Bindings, port_id: str, end: float) -> None:
+    """Make this chassis a port's active one, unless it is that already; BindingsError.
+
+    Once announced, or perhaps announced, it has to be activated too: meanwhile OVN has the
+    port on a host where it is not, and blocks it here.
+    """
+    status = told.status(port_id)
+    if status == bindings.ACTIVE:
+        return
+    reason = bindings.BindingsError("it has no binding here")
+    if not status:
+        try:
+            told.add(port_id)
+        except bindings.Unanswered as error:
+            reason = error
+    if not _settle(told.activate, port_id, end):
+        raise reason
 
 
 def _activate(path: str, record: Record, url: str, resumed: float, end: float) -> str:

@@ -54,7 +54,9 @@ def add(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
             f"Binding for port {port.name} on host {host} already exists.",
         )
     new = Binding(host, False, values.get("vnic_type"), values.get("profile"))
-    wanted = _with_bindings(draft, port, active.host, [*inactive, new][-MOST_INACTIVE:])
+    # A certificate is for a name in any spelling: one host must not push all others out by its.
+    others = [binding for binding in inactive if binding.host.lower() != host.lower()]
+    wanted = _with_bindings(draft, port, active.host, [*others, new][-MOST_INACTIVE:])
     return encode_binding(new, plan_row(draft, port, wanted))
 
 

@@ -75,6 +75,7 @@ def listening(
     machine: Machine,
     answers: Mapping[str, tuple[int, str]] | None = None,
     *,
+    at_first: Mapping[str, tuple[int, str]] | None = None,
     manner: str = "answer",
     certificate: str = "central",
     port: int = 9697,
@@ -82,7 +83,8 @@ def listening(
     """Run one on every address of the machine.
 
     `answers` are status and body by "METHOD path" or "METHOD", where they are not those of
-    success. `manner` is answer, silent (no handshake), hang (no answer), close, or nonsense.
+    success; `at_first`, by "METHOD path", what is answered the first time. `manner` is answer,
+    silent (no handshake), hang (no answer), close, or nonsense.
     """
     listener = Listener(
         machine,
@@ -90,6 +92,7 @@ def listening(
             "port": port,
             "manner": manner,
             "answers": dict(answers or {}),
+            "at_first": dict(at_first or {}),
             "certificate": f"{FILES}/{certificate}",
             "authority": f"{FILES}/ca.pem",
         },

@@ -49,7 +49,9 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"220 mail.example.com\r\n")
         if manner == "answer":
             answers = {**SUCCESS, **self.server.asked["answers"]}
-            status, content = answers.get(f"{self.command} {self.path}", answers[self.command])
+            key = f"{self.command} {self.path}"
+            usual = answers.get(key, answers[self.command])
+            status, content = self.server.asked["at_first"].pop(key, usual)
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

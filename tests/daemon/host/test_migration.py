@@ -181,6 +181,27 @@ def test_a_vm_that_leaves(host: Machine, known: dict[str, str], rest: list[str])
     assert {} == records(host)
 
 
+@pytest.mark.parametrize("unheard", ["POST", "PUT"])
+def test_a_confirmation_is_not_left_half_done(host: Machine, unheard: str) -> None:
+    """An announced port is activated, whatever it takes: else OVN would look for it elsewhere."""
+    here = {"bindings": [{"host": CHASSIS, "status": "ACTIVE"}]}
+    activate = path_of(PORT1, f"/{CHASSIS}/activate")
+    failing = {"POST": f"POST {path_of(PORT1)}", "PUT": f"PUT {activate}"}[unheard]
+    answers = {f"GET {path_of(PORT2)}": (200, json.dumps(here))}
+    with listening(host, answers, at_first={failing: (503, "later")}) as listener:
+        assert "" == said(host, LEAVING)
+    assert ("PUT", activate) in asked(listener.stop())
+
+
+def test_a_confirmation_that_came_to_nothing(host: Machine) -> None:
+    """One that nobody has heard of is said to be none."""
+    failing = {"POST": (503, "later"), "PUT": (404, "no such binding")}
+    with listening(host, failing) as listener:
+        line = said(host, LEAVING)
+    assert f"not confirmed: port {PORT1}: 127.0.0.1 port 9697: 503 later; port {PORT2}: " in line
+    assert 2 == [method for method, _ in asked(listener.stop())].count("PUT")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
@@ -189,6 +210,7 @@ def test_a_vm_that_leaves(host: Machine, known: dict[str, str], rest: list[str])
         (200, '{"bindings": [1]}', "its bindings cannot be read: "),
         (200, '{"bindings": 1}', "its bindings cannot be read: "),
         (200, "[]", "its bindings cannot be read: "),
+        (200, "[" * 60000, "its bindings cannot be read: "),
         (503, "", "503"),
     ],
 )
@@ -276,6 +298,24 @@ def test_several_centrals(host: Machine, switch: OpenVSwitch) -> None:
     switch.set_chassis(ovn_remote="ssl:127.0.0.2:6642,ssl:[::2]:6642,ssl:127.0.0.1:6642")
     with listening(host) as listener:
         assert "" == said(host, COMING)
+    assert 2 == len(listener.stop())
+
+
+def test_a_central_with_an_address_that_is_silent(host: Machine, switch: OpenVSwitch) -> None:
+    """It does not use up the time of the other one, which is tried first from then on."""
+    # A link with nobody at its other end; IPv6 goes first (RFC 6724).
+    host.run("ip", "link", "add", "silent", "up", "type", "veth", "peer", "name", "nobody")
+    try:
+        host.run("ip", "address", "add", "2001:db8::1/64", "dev", "silent", "nodad")
+        host.run("ip", "address", "add", "192.0.2.1/24", "dev", "silent")
+        host.run("ip", "link", "set", "nobody", "up")
+        switch.set_chassis(ovn_remote=f"ssl:{CENTRAL}:6642")
+        names = host.path("/etc/hosts").read_text()
+        names += f"\n2001:db8::2 {CENTRAL}\n192.0.2.1 {CENTRAL}\n"
+        with holding(host, "/etc/hosts", names), listening(host) as listener:
+            assert "" == said(host, COMING)
+    finally:
+        host.run("ip", "link", "delete", "silent")
     assert 2 == len(listener.stop())
 
 

@@ -56,7 +56,11 @@ def test_what_is_written_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[", b"[]", b"1", b"{}", b'{"ports": []}', b'{"ports": {"a": 1}}', b"\xff"]
+    "content",
+    [
+        *(b"", b"[", b"[]", b"1", b"{}", b'{"ports": []}', b'{"ports": {"a": 1}}', b"\xff"),
+        b"[" * 100000,
+    ],
 )
 def test_what_is_no_record(content: bytes) -> None:
     """Anything else is refused."""

@@ -33,7 +33,13 @@ def test_find(url: str, remote: str, expected: list[tuple[str, int, str]]) -> No
     assert expected == listeners.find(url, remote)
 
 
-@pytest.mark.parametrize("url", ["http://a", "https://", "https://:1", "https://a:", "https://a:x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://a", "https://", "https://:1", "https://a:", "https://a:x"),
+        *("https://a:0", "https://a:65536", f"https://a:{'1' * 5000}"),
+    ],
+)
 def test_bad_urls(url: str) -> None:
     """What is no URL of a listener is refused with the setting's name."""
     with pytest.raises(ValueError, match=r"bindings-url '.*' is not a URL such as https://HOST:"):

@@ -57,6 +57,8 @@ def ask(
         ("PUT", "/hv2.test/activate", CREATE, 403, ""),
         ("DELETE", "/hv2.test", None, 403, ""),
         ("PUT", "/hv1.test", {"binding": {"profile": {}}}, 403, ""),
+        ("POST", "", {"binding": {"host": "hv1.test", "profile": {"a": "b"}}}, 403, ""),
+        ("POST", "", {"binding": {"host": "hv1.test", "vnic_type": "direct"}}, 403, ""),
         ("POST", "", {"binding": {}}, 400, ""),
         ("POST", "", {"binding": {"host": ["hv1.test"]}}, 400, ""),
         ("POST", "", None, 400, ""),

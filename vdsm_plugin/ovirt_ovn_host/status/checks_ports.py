@@ -97,7 +97,7 @@ def _why(facts: Facts, vif: Vif, bindings: Mapping[str, Binding]) -> tuple[str, 
         return (
             WARNING,
             f"{what} it is bound to {binding.chassis}, where it is plugged too",
-            f"on {binding.chassis}: vdsm-tool ovn-status",
+            f"on {shlex.quote(binding.chassis)}: vdsm-tool ovn-status",
         )
     return WARNING, f"{what} ovn-controller has not bound it yet", _CONTROLLER_LOG
 

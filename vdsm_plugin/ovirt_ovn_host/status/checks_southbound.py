@@ -90,7 +90,7 @@ def other_chassis(facts: Facts) -> Iterator[Row]:
                         ERROR,
                         f"a host called {it.hostname} uses the name {it.name} too, in turns "
                         f"with this one, which is called {facts.host_name}",
-                        f"on {it.hostname}: vdsm-tool ovn-config CENTRAL TUNNEL "
+                        f"on {shlex.quote(it.hostname)}: vdsm-tool ovn-config CENTRAL TUNNEL "
                         f"{shlex.quote(it.hostname)}",
                     )
                 )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 from collections.abc import Iterator, Sequence
 
 from ..links import path_mtu_bytes
@@ -136,7 +137,7 @@ def path_mtu(facts: Facts) -> Iterator[Row]:
             ERROR,
             f"packets of {it.size_bytes} bytes do not reach {it.chassis} ({it.ip}), small ones "
             "do: the MTU is too small on the way, or too large of OVN's networks",
-            f"tracepath -n {it.ip}",
+            f"tracepath -n {shlex.quote(it.ip)}",
         )
     if narrow and not lost:
         yield Row(name, WARNING, f"{_names(narrow)}: this host's own MTU is in the way, see mtu")
@@ -145,7 +146,7 @@ def path_mtu(facts: Facts) -> Iterator[Row]:
             name,
             UNKNOWN,
             f"no answer to ping from {_names(silent)}: away, or filtered",
-            f"ping -c 3 {silent[0].ip}",
+            f"ping -c 3 {shlex.quote(silent[0].ip)}",
         )
     good = [it for it in tried if it.has_large]
     if good:

@@ -375,6 +375,21 @@ CASES: list[tuple[str, Facts, str, str, str]] = [
         "packets of 1500 bytes do not reach hv2 (192.0.2.6), small ones do",
         "tracepath -n 192.0.2.6",
     ),
+    # Any text may stand behind the percent sign of an address.
+    (
+        "path-mtu",
+        facts(echoes=[ECHO._replace(ip="fe80::1%$(reboot)", has_large=False)]),
+        ERROR,
+        "do not reach hv2 (fe80::1%$(reboot))",
+        "tracepath -n 'fe80::1%$(reboot)'",
+    ),
+    (
+        "path-mtu",
+        facts(echoes=[Echo("hv2", "fe80::1%;reboot", 1500, has_small=False, has_large=False)]),
+        UNKNOWN,
+        "no answer to ping from hv2",
+        "ping -c 3 'fe80::1%;reboot'",
+    ),
     (
         "path-mtu",
         facts(echoes=[Echo("hv2", "192.0.2.6", 1500, has_small=False, has_large=False)]),

@@ -377,6 +377,16 @@ def test_many_hosts() -> None:
     assert ",".join(["hv1", *newest]) == row.options["requested-chassis"]
 
 
+def test_one_host_under_many_names() -> None:
+    """A host that spells its name in many ways pushes no other one out."""
+    spellings = ["a-host", *(f"{'a-host'[:n].upper()}{'a-host'[n:]}" for n in (1, 3, 4, 5, 6))]
+    spellings += ["a-hosT", "a-hoST", "a-hOST"]
+    row = after(a_port(external_ids=HOST1), add("hv2"), *map(add, spellings))
+
+    assert len(spellings) > binding.MOST_INACTIVE
+    assert ["hv1", "hv2", spellings[-1]] == hosts(row)
+
+
 @pytest.mark.parametrize(
     "stored",
     ["", "{", "{}", '["hv2"]', '[{"host": 2}]', '[{"vnic_type": "normal"}]', '[{"host": "a,b"}]'],
