@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 NB_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 SB_SCHEMA = Path("/usr/share/ovn/ovn-sb.ovsschema")
@@ -66,6 +67,14 @@ def environment(folder: Path) -> dict[str, str]:
     kinds = ("RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR")
     names = (f"{project}_{kind}" for project in ("OVS", "OVN") for kind in kinds)
     return {**os.environ, **dict.fromkeys(names, str(folder))}
+
+
+class HasRemote(Protocol):
+    """What can be connected to: a server, or several that serve one database."""
+
+    @property
+    def remote(self) -> str:
+        """Where to connect to, in OVSDB's notation."""
 
 
 class Daemon:
@@ -232,25 +241,29 @@ def raft_cluster(
     *,
     schema: Path = NB_SCHEMA,
     database: str = "OVN_Northbound",
+    name: str = "n",
 ) -> Iterator[list[OvsdbServer]]:
-    """Run a cluster of `size` servers on the loopback and wait until all have joined."""
+    """Run a cluster of `size` servers on the loopback and wait until all have joined.
+
+    Their names are `name` with a number.
+    """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
         addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(size)]
         servers = []
         for number, address in enumerate(addresses):
-            file = folder / f"n{number}.db"
+            file = folder / f"{name}{number}.db"
             if number == 0:
                 command = ["create-cluster", str(file), str(schema), address]
             else:
                 command = ["join-cluster", str(file), database, address, addresses[0]]
             subprocess.run(["ovsdb-tool", *command], check=True)
-            server = OvsdbServer(folder, f"n{number}", file, (), ())
+            server = OvsdbServer(folder, f"{name}{number}", file, (), ())
             stack.callback(server.stop)
             server.start()
             servers.append(server)
-            wait_until(partial(_is_member, server, database), what=f"n{number} is a member")
+            wait_until(partial(_is_member, server, database), what=f"{server.name} is a member")
         wait_until(lambda: leader_of(servers, database) is not None, what="there is a leader")
         yield servers
 

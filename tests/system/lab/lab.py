@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.ovsdb import OvsdbServer, northd, wait_until
-from daemon.proxy import Api, running_api
+from daemon.ovsdb import HasRemote, northd, wait_until
+from daemon.proxy import Api, Client, running_api
 
 from . import links, namespace
 from .chassis import Chassis, ChassisSpec
@@ -56,7 +56,7 @@ ROOT_TABLES = [
 
 
 AnyVm = TypeVar("AnyVm", bound=Vm)
-Servers = Mapping[str, OvsdbServer]
+Servers = Mapping[str, HasRemote]
 
 
 def missing() -> str:
@@ -74,7 +74,8 @@ class Lab:
 
     `chassis` are names or ChassisSpec, or how many plain ones there shall be ("hv1",
     "hv2"). `central` makes the databases and ovn-northd in a folder, in a namespace
-    where chassis reach it as CENTRAL_IP. `settings` are fields of the proxy's Config.
+    where chassis reach it as CENTRAL_IP. `settings` are fields of the proxy's Config;
+    with a `proxy`, see `service`, that runs instead of one in this process.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Lab:
         chassis: int | Sequence[str | ChassisSpec] = 2,
         *,
         central: Callable[[Path], contextlib.AbstractContextManager[Servers]] = northd,
+        proxy: Callable[[Lab], contextlib.AbstractContextManager[Client]] | None = None,
         **settings: Any,
     ) -> None:
         if isinstance(chassis, int):
             chassis = [f"hv{number}" for number in range(1, chassis + 1)]
         self._specs = [ChassisSpec(it) if isinstance(it, str) else it for it in chassis]
         self._central = central
+        self._proxy = proxy
         self._settings = settings
         self._stack = contextlib.ExitStack()
         self.prefix = namespace.new_prefix()
@@ -121,12 +124,21 @@ class Lab:
         with self.underlay.entered():
             servers = self._stack.enter_context(self._central(self.folder))
         self.nb, self.sb = servers["nb"], servers["sb"]
-        self.api: Api = self._stack.enter_context(running_api(self.nb, **self._settings))
+        self.rest = self._stack.enter_context(self._run_proxy())
         self._start_switches()
         for chassis in self.chassis:
             self.sbctl("wait-until", "Chassis", chassis.name, "nb_cfg>=0")
         for chassis, other in itertools.permutations(self.chassis, 2):
             chassis.meet(other)
+
+    def _run_proxy(self) -> contextlib.AbstractContextManager[Client]:
+        return self._proxy(self) if self._proxy else running_api(self.nb, **self._settings)
+
+    @property
+    def api(self) -> Api:
+        """The proxy in this process, for labs that have no other one."""
+        assert isinstance(self.rest, Api), "the proxy of this lab is not in this process"
+        return self.rest
 
     def _start_switches(self) -> None:
         switches: list[Switch] = []
@@ -171,7 +183,7 @@ class Lab:
         """Run ovn-sbctl."""
         return self._ctl("ovn-sbctl", self.sb, *words)
 
-    def _ctl(self, program: str, server: OvsdbServer, *words: str) -> str:
+    def _ctl(self, program: str, server: HasRemote, *words: str) -> str:
         return run(
             [program, f"--db={server.remote}", f"--timeout={SYNC_TIMEOUT_S}", *words]
         ).strip()
@@ -210,26 +222,26 @@ class Lab:
     def create_network(self, *cidrs: str, **values: Any) -> dict[str, Any]:
         """Create a network with a subnet for each CIDR; return it as REST has it.
 
-        `values` are the network's; a subnet with further ones is created by `api`.
+        `values` are the network's; a subnet with further ones is created by `rest`.
         """
-        network: dict[str, Any] = self.api.create("network", **values)
+        network: dict[str, Any] = self.rest.create("network", **values)
         for cidr in cidrs:
             version = 6 if ":" in cidr else 4
-            self.api.create("subnet", network_id=network["id"], cidr=cidr, ip_version=version)
-        return dict(self.api.get(f"networks/{network['id']}")["network"])
+            self.rest.create("subnet", network_id=network["id"], cidr=cidr, ip_version=version)
+        return dict(self.rest.get(f"networks/{network['id']}")["network"])
 
     def create_vm(
         self, network: dict[str, Any], chassis: Chassis, configure: bool = True, **values: Any
     ) -> Vm:
         """Create a port (`values` are its) and start a machine with it, see `start_vm`."""
-        port = self.api.create("port", network_id=network["id"], **values)
+        port = self.rest.create("port", network_id=network["id"], **values)
         return self.start_vm(port, chassis, configure)
 
     def create_moving_vm(
         self, network: dict[str, Any], chassis: Chassis, **values: Any
     ) -> MovingVm:
         """Create a port (`values` are its) and start a machine that can be migrated live."""
-        port = self.api.create("port", network_id=network["id"], **values)
+        port = self.rest.create("port", network_id=network["id"], **values)
         vm = self._make_vm(MovingVm, port, chassis)
         vm.start()
         return vm

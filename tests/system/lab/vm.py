@@ -108,12 +108,12 @@ class Vm(Machine):
 
     def configure(self) -> None:
         """Give it what its port has: addresses, MTU, and a default route by each gateway."""
-        self.port = self._lab.api.get(f"ports/{self.port['id']}")["port"]
-        network = self._lab.api.get(f"networks/{self.port['network_id']}")["network"]
+        self.port = self._lab.rest.get(f"ports/{self.port['id']}")["port"]
+        network = self._lab.rest.get(f"networks/{self.port['network_id']}")["network"]
         if network["mtu"]:
             self.set_mtu(network["mtu"])
         for fixed in self.port["fixed_ips"]:
-            subnet = self._lab.api.get(f"subnets/{fixed['subnet_id']}")["subnet"]
+            subnet = self._lab.rest.get(f"subnets/{fixed['subnet_id']}")["subnet"]
             length = subnet["cidr"].partition("/")[2]
             self.add_address(f"{fixed['ip_address']}/{length}")
             if subnet["gateway_ip"] not in (None, fixed["ip_address"]):
