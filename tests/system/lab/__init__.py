@@ -13,9 +13,10 @@
 **What is real.** NB, SB and ovn-northd. The proxy's networking application, in this
 process: `lab.api`, see daemon/proxy.py, or the whole of it as a process: `lab.rest`. On
 each chassis ovsdb-server, ovs-vswitchd with the datapath in user space, ovn-controller, and
-Geneve over a bridge between them. A machine is a namespace with a link `eth0`, plugged into
-br-int with the keys that libvirt sets; the kernel is its operating system, ISC's dhclient its
-DHCP client. Not covered are the kernel's datapath and a hypervisor.
+Geneve over a bridge between them; our configurator makes it a chassis. A machine is a
+namespace with a link `eth0`, plugged with the keys that libvirt sets for what our hook makes
+of its XML; the kernel is its operating system, ISC's dhclient its DHCP client. Not covered
+are the kernel's datapath and a hypervisor.
 
 **Which lab.** The fixture `lab` has the chassis "hv1" and "hv2", both gateways and with
 the physical network "physnet"; a module's tests share it, and Northbound is emptied
@@ -46,6 +47,7 @@ left is removed by the next lab. The machine's own network, Open vSwitch and OVN
     vm.py         Vm: plugged, DHCP, RA                 outside.py    physical networks
     moving.py     MovingVm: live migration              frames.py     bytes <-> frames; pure
     cluster.py    ClusteredCentral                      service.py    the proxy as a process
+    configurator.py  our plugin on a chassis
     offers.py     delivered, reached: what gets through a filter
     capture.py, echo.py, services.py, dhcp.py, probe.py: what Machine and Vm offer
 """

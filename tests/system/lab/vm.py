@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.ovsdb import wait_until
 
-from . import dhcp, links
+from . import configurator, dhcp, links
 from .chassis import Chassis
 from .machine import LINK, Machine, eui64
 from .namespace import Namespace
@@ -70,8 +70,9 @@ class Vm(Machine):
         self.wait_up()
 
     def plug(self) -> None:
-        """Add its tap to br-int."""
-        self.chassis.plug(self.tap, self.port["id"], self.mac, self.id)
+        """Add its tap to br-int, as our hook tells libvirt."""
+        vif = configurator.connect(self.chassis, self.port["id"], self.mac)
+        self.chassis.plug(self.tap, vif.interface_id, vif.mac, self.id, vif.bridge)
 
     def unplug(self) -> None:
         """Remove its tap from br-int; the machine goes on without a network."""
