@@ -283,22 +283,36 @@ def leader_of(
     return None
 
 
+def listens_as_told(database: str, root: str) -> Sequence[str]:
+    """Return the options by which a database says where its server listens, as with ovn-ctl.
+
+    `ovn-nbctl set-connection` and `set-ssl` change it then; `root` is the table of one row.
+    """
+    return (
+        f"--remote=db:{database},{root},connections",
+        f"--private-key=db:{database},SSL,private_key",
+        f"--certificate=db:{database},SSL,certificate",
+        f"--ca-cert=db:{database},SSL,ca_cert",
+    )
+
+
 @contextlib.contextmanager
 def northd(
     folder: Path | None = None,
     sb_remotes: Sequence[str] = (),
     sb_options: Sequence[str] = (),
     nb_content: Path | None = None,
+    nb_options: Sequence[str] = (),
 ) -> Iterator[Mapping[str, OvsdbServer]]:
     """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb".
 
-    `sb_remotes` and `sb_options` are the Southbound's, `nb_content` the Northbound's, as
-    of `ovsdb_server`.
+    `sb_remotes` and `sb_options` are the Southbound's, `nb_content` and `nb_options` the
+    Northbound's, as of `ovsdb_server`.
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
-        nb = stack.enter_context(ovsdb_server(folder, content=nb_content))
+        nb = stack.enter_context(ovsdb_server(folder, content=nb_content, options=nb_options))
         sb = stack.enter_context(
             ovsdb_server(
                 folder, schema=SB_SCHEMA, name="sb", remotes=sb_remotes, options=sb_options
