@@ -29,8 +29,8 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
-	install install-proxy install-host clean tools-run tools-check tools-ansible
+.PHONY: help run demo check lint format typecheck test-unit test-daemon test-system check-versions bench \
+	install install-proxy install-host clean tools-run tools-demo tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ help: ## show the targets
 run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTITY_PORT, STATE
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
+
+demo: tools-demo ## two hosts with a virtual machine each, to look at; root
+	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) tests/system/demo.py
 
 check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
 	$(PY) -m pytest
@@ -137,6 +140,10 @@ clean: ## remove what the targets above leave behind, except the data of make ru
 tools-run:
 	@scripts/system-packages run
 	@scripts/venv run
+
+tools-demo:
+	@scripts/system-packages check
+	@scripts/venv tests
 
 tools-check:
 	@scripts/system-packages check

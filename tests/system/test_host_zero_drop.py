@@ -43,7 +43,7 @@ class Hosts:
         """Write settings, apply them on a host, and return what is said."""
         files = self._folder / chassis.name
         central = ",".join(f"ssl:{CENTRAL_IP}:{port}" for port in ports or PORTS[:1])
-        return configure(
+        said = configure(
             chassis,
             f"[ovn]\ncentral = {central}\ntunnel = {tunnel or chassis.encap_ip}\n"
             # A session from an address that the host has no more is given up soon.
@@ -52,6 +52,7 @@ class Hosts:
             f"[tls]\nprivate-key = {files}.key\ncertificate = {files}.pem\n"
             f"ca-certificate = {self._folder}/ca.pem\n",
         )
+        return "\n".join(said)
 
     def settle(self, *chassis: Chassis) -> None:
         """Wait until hosts have their Southbound, and all do what it says."""

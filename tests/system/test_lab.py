@@ -17,6 +17,7 @@ import pytest
 from daemon.ovsdb import northd
 from ovirt_ovn_host.errors import HostError
 from system.lab import CENTRAL_IP, ChassisSpec, Lab, frames, namespace
+from system.leftovers import NOTHING, leftovers
 
 pytestmark = pytest.mark.system
 
@@ -34,23 +35,6 @@ with Lab(1) as lab:
         print(lab.prefix, flush=True)
         time.sleep(60)
 """
-
-
-def leftovers(prefix: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the namespaces, folders and processes that belong to a lab."""
-    folder = prefix.rstrip("-")
-    processes = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = process.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if folder in command:
-            processes.append(command)
-    return namespace.names(prefix), [str(it) for it in Path("/tmp").glob(f"{folder}*")], processes
-
-
-NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
 
 
 @pytest.fixture

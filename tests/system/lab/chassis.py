@@ -37,7 +37,10 @@ class ChassisSpec:
 
 
 class Chassis(Switch):
-    """One chassis, registered in Southbound once `start` has returned."""
+    """One chassis, registered in Southbound once `start` has returned.
+
+    `said` is what our configurator has told.
+    """
 
     def __init__(
         self, spec: ChassisSpec, namespace: Namespace, folder: Path, ovn_remote: str, address: str
@@ -50,6 +53,7 @@ class Chassis(Switch):
         self.encap_mac = f"02:00:{ipaddress.IPv4Address(self.encap_ip).packed.hex(':')}"
         self._address = address
         self._ovn_remote = ovn_remote
+        self.said: list[str] = []
         command = ["ovn-controller", self.database.remote, "--pidfile"]
         self.controller = Daemon(folder, "controller", command, None)
 
@@ -114,7 +118,7 @@ class Chassis(Switch):
         if self.spec.tls_files:
             names = ("private-key", "certificate", "ca-certificate")
             lines += ["[tls]", *map(" = ".join, zip(names, self.spec.tls_files))]
-        configurator.configure(self, "\n".join(lines))
+        self.said = configurator.configure(self, "\n".join(lines))
         # It adds the bridge, and does not wait for it.
         wait_until(self._has_bridge, what=f"{self.name} has {self.bridge}")
 

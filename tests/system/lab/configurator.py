@@ -28,8 +28,8 @@ DEVICE = ROOT / "tests" / "data" / "vdsm" / "nic-create.xml"
 _one_at_a_time = threading.Lock()
 
 
-def configure(host: Switch, text: str) -> str:
-    """Write a host's ovn.conf, apply it, and return what is said. Raises HostError."""
+def configure(host: Switch, text: str) -> list[str]:
+    """Write a host's ovn.conf, apply it, and return the lines that are said. Raises HostError."""
     folder = _folder(host)
     folder.mkdir(exist_ok=True)
     (folder / "ovn.conf").write_text(text)
@@ -43,7 +43,7 @@ def configure(host: Switch, text: str) -> str:
         patch.object(services, "missing", lambda names: []),
     ):
         plugin.configure(paths, said.append, is_attended=True)
-    return "\n".join(said)
+    return said
 
 
 def _folder(host: Switch) -> Path:
