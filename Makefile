@@ -21,6 +21,8 @@ HOST_DATADIR := $(PREFIX)/share/ovirt-provider-ovn-driver
 HOST_PYTHON ?= /usr/bin/python3
 
 BENCH_ARGS ?=
+SOAK_S ?= 600
+SOAK_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
 PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
@@ -29,7 +31,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo check lint format typecheck test-unit test-daemon test-system check-versions bench \
+.PHONY: help run demo soak check lint format typecheck test-unit test-daemon test-system check-versions bench \
 	install install-proxy install-host clean tools-run tools-demo tools-check tools-ansible
 
 help: ## show the targets
@@ -38,6 +40,9 @@ help: ## show the targets
 run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTITY_PORT, STATE
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
+
+soak: tools-demo ## random use of a lab for SOAK_S seconds, then an audit: SOAK_ARGS; root
+	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) -m system.soak.run --seconds $(SOAK_S) $(SOAK_ARGS)
 
 demo: tools-demo ## two hosts with a virtual machine each, to look at; root
 	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) tests/system/demo.py

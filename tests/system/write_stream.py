@@ -109,20 +109,22 @@ class WriteStream:
 
     def check(self, lab: Lab) -> None:
         """Compare Northbound with what is possible; AssertionError for what is lost or doubled."""
-        assert [] == self.wrong
+        assert not self.wrong, self.wrong
         columns = "--columns=external_ids,addresses"
         listed = lab.nbctl("--format=json", columns, "list", "Logical_Switch_Port")
-        rows = [(dict(keys[1]), addresses) for keys, addresses in json.loads(listed)["data"]]
+        rows = [(dict(keys[1]), str(addresses)) for keys, addresses in json.loads(listed)["data"]]
+        ids = [keys.get("ovirt_device_id", "") for keys, _ in rows]
+        for what, values in (("port", ids), ("address", [addresses for _, addresses in rows])):
+            doubled = [it for it, count in Counter(values).items() if it and count > 1]
+            assert not doubled, f"{what} twice: {doubled}"
         names = {
-            keys["ovirt_device_id"]: keys["ovirt_nic_name"]
-            for keys, _ in rows
-            if keys.get("ovirt_device_id", "").startswith("stream-")
+            device_id: keys["ovirt_nic_name"]
+            for device_id, (keys, _) in zip(ids, rows)
+            if device_id.startswith("stream-")
         }
-        assert names.keys() <= self.possible.keys()
-        for device_id, states in self.possible.items():
-            assert names.get(device_id) in states, device_id
-        for what, counts in (
-            ("port", Counter(keys.get("ovirt_device_id") for keys, _ in rows)),
-            ("address", Counter(str(addresses) for _, addresses in rows)),
-        ):
-            assert [] == [it for it, count in counts.items() if it and count > 1], what
+        wrong = {
+            device_id: (names.get(device_id), self.possible.get(device_id))
+            for device_id in names.keys() | self.possible.keys()
+            if names.get(device_id) not in self.possible.get(device_id, set())
+        }
+        assert not wrong, f"ports as they are and as they can be: {wrong}"
