@@ -242,15 +242,19 @@ def raft_cluster(
     schema: Path = NB_SCHEMA,
     database: str = "OVN_Northbound",
     name: str = "n",
+    method: str = "tcp",
+    remotes: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[list[OvsdbServer]]:
     """Run a cluster of `size` servers on the loopback and wait until all have joined.
 
-    Their names are `name` with a number.
+    Their names are `name` with a number. By "ssl" they talk to each other with the
+    certificates in `options`, which all have; `remotes` are a further listener for each.
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
-        addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(size)]
+        addresses = [f"{method}:127.0.0.1:{free_port()}" for _ in range(size)]
         servers = []
         for number, address in enumerate(addresses):
             file = folder / f"{name}{number}.db"
@@ -259,7 +263,8 @@ def raft_cluster(
             else:
                 command = ["join-cluster", str(file), database, address, addresses[0]]
             subprocess.run(["ovsdb-tool", *command], check=True)
-            server = OvsdbServer(folder, f"{name}{number}", file, (), ())
+            own = remotes[number : number + 1]
+            server = OvsdbServer(folder, f"{name}{number}", file, own, options)
             stack.callback(server.stop)
             server.start()
             servers.append(server)

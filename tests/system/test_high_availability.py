@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from daemon.ovsdb import wait_until
-from system.lab import Chassis, Lab
+from certificates import make_certificate
+from daemon.ovsdb import short_folder, wait_until
+from system.lab import CENTRAL_IP, Chassis, ChassisSpec, Lab
 from system.lab.cluster import ClusteredCentral, Database
-from system.lab.service import Service, service
+from system.lab.service import Service, service, tls_settings
 from system.write_stream import WriteStream
 
 pytestmark = pytest.mark.system
@@ -78,10 +82,32 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """Three nodes, the proxy as a process, two chassis with a machine on each."""
-    central = ClusteredCentral()
-    with Lab(2, central=central, proxy=service) as lab:
-        yield Site(lab, central)
+    """Three nodes, the proxy as a process, two chassis with a machine on each; all by TLS."""
+    with short_folder() as folder:
+        make_certificate(folder, "ca")
+        for name in ("central", "hv1", "hv2"):
+            make_certificate(folder, name, "ca", names=f"IP:127.0.0.1,IP:{CENTRAL_IP}")
+
+        def files(name: str) -> list[Path]:
+            return [folder / f"{name}.key", folder / f"{name}.pem", folder / "ca.pem"]
+
+        central = ClusteredCentral(CENTRAL_IP, files("central"))
+        specs = [
+            ChassisSpec(
+                name,
+                external_ids={"ovn-remote": central.sb.tls_remote},
+                tls_files=[*map(str, files(name))],
+            )
+            for name in ("hv1", "hv2")
+        ]
+        proxy = partial(
+            service,
+            remote=central.nb.tls_remote,
+            extra=tls_settings(*files("central")),
+            context=ssl.create_default_context(cafile=str(folder / "ca.pem")),
+        )
+        with Lab(specs, central=central, proxy=proxy) as lab:
+            yield Site(lab, central)
 
 
 def test_parts_of_the_central_die(site: Site) -> None:

@@ -21,7 +21,7 @@ from daemon.ovsdb import HasRemote, listens_as_told, northd, short_folder
 from ovirt_ovn_proxy.resources import RESOURCES
 from system.lab import CENTRAL_IP, ChassisSpec, Lab
 from system.lab.namespace import Namespace, run
-from system.lab.service import Service, service
+from system.lab.service import Service, service, tls_settings
 
 pytestmark = pytest.mark.system
 
@@ -125,8 +125,7 @@ def site(files: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
         remote=northbound,
         secret=SECRET,
         context=ssl.create_default_context(cafile=f"{files}/{trusted}.pem"),
-        extra=f"[SSL]\nhttps-enabled=true\nssl-key-file={files}/{mine}.key\n"
-        f"ssl-cert-file={files}/{mine}.pem\nssl-cacert-file={files}/{trusted}.pem\n",
+        extra=tls_settings(files / f"{mine}.key", files / f"{mine}.pem", files / f"{trusted}.pem"),
     )
     central = partial(tls_central, files=files, heading=heading)
     with Lab(specs, central=central, proxy=proxy) as lab:

@@ -24,7 +24,8 @@ between them. A test that changes chassis, or wants others, makes its own, which
 half a second: `with Lab(3) as lab`, `Lab([ChassisSpec("hv1", is_gateway=True), "hv2"])`,
 `Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config,
 `Lab(central=partial(northd, nb_content=file))` with a Northbound that is there already,
-`Lab(central=ClusteredCentral(), proxy=service)` with a cluster, and the proxy as a process.
+`Lab(proxy=service)` with the proxy as a process, `Lab(central=ClusteredCentral(...))` with a
+cluster; test_security.py and test_high_availability.py have all of it speak TLS.
 
 **Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and
 every chassis knows where it is. After any other change `lab.sync()` returns when every running

@@ -6,22 +6,37 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from daemon.ovsdb import SB_SCHEMA, Daemon, HasRemote, OvsdbServer, leader_of, raft_cluster
+from daemon.ovsdb import (
+    NB_SCHEMA,
+    SB_SCHEMA,
+    Daemon,
+    HasRemote,
+    OvsdbServer,
+    leader_of,
+    raft_cluster,
+)
+
+# OVN's own; the nodes' are ten apart.
+NB_PORT, SB_PORT = 6641, 6642
 
 
 @dataclass(frozen=True)
 class Database:
-    """A database, by its name in OVSDB, and its servers in the order of the nodes."""
+    """A database, by its name in OVSDB, and its servers in the order of the nodes.
+
+    `tls_remote` is where others reach all of them.
+    """
 
     name: str
     servers: Sequence[OvsdbServer]
+    tls_remote: str
 
     @property
     def remote(self) -> str:
-        """All servers, as clients are told."""
+        """Where ovn-northd and tools reach all servers."""
         return ",".join(server.remote for server in self.servers)
 
     def leader(self) -> int | None:
@@ -34,24 +49,52 @@ class Database:
 class ClusteredCentral:
     """The `central` of a Lab, with nodes that can be killed, stopped and started.
 
-    What is started goes into the namespace of the thread: `with lab.underlay.entered()`.
-    One ovn-northd works, the others stand by.
+    Everything but local sockets speaks TLS with key, certificate and authority of
+    `files`. What is started goes into the namespace of the thread: `with
+    lab.underlay.entered()`. One ovn-northd works, the others stand by.
     """
 
-    def __init__(self, size: int = 3) -> None:
+    def __init__(self, address: str, files: Sequence[Path], size: int = 3) -> None:
         self._size = size
-        self.nb = Database("OVN_Northbound", ())
-        self.sb = Database("OVN_Southbound", ())
+        self._address = address
+        options = ("private-key", "certificate", "ca-cert")
+        self._options = [f"--{option}={file}" for option, file in zip(options, files)]
+        self.nb = Database("OVN_Northbound", (), self._tls_remote(NB_PORT))
+        self.sb = Database("OVN_Southbound", (), self._tls_remote(SB_PORT))
         self._northds: list[Daemon] = []
+
+    def _ports(self, first: int) -> Sequence[int]:
+        """Return the port of each node: they are on one machine here."""
+        return range(first, first + 10 * self._size, 10)
+
+    def _tls_remote(self, first: int) -> str:
+        return ",".join(f"ssl:{self._address}:{port}" for port in self._ports(first))
 
     @contextlib.contextmanager
     def __call__(self, folder: Path) -> Iterator[Mapping[str, HasRemote]]:
         """Run it in a folder."""
         with contextlib.ExitStack() as stack:
-            nb, sb = self.nb.name, self.sb.name
-            self.nb = Database(nb, stack.enter_context(raft_cluster(folder, self._size, name="nb")))
-            servers = raft_cluster(folder, self._size, schema=SB_SCHEMA, database=sb, name="sb")
-            self.sb = Database(sb, stack.enter_context(servers))
+            self.nb, self.sb = (
+                replace(
+                    database,
+                    servers=stack.enter_context(
+                        raft_cluster(
+                            folder,
+                            self._size,
+                            schema=schema,
+                            database=database.name,
+                            name=name,
+                            method="ssl",
+                            remotes=[f"pssl:{port}:{self._address}" for port in self._ports(first)],
+                            options=self._options,
+                        )
+                    ),
+                )
+                for database, name, schema, first in (
+                    (self.nb, "nb", NB_SCHEMA, NB_PORT),
+                    (self.sb, "sb", SB_SCHEMA, SB_PORT),
+                )
+            )
             for number in range(self._size):
                 control = folder / f"northd{number}.ctl"
                 command = [

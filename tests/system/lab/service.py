@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.proxy import Answer, Client, ProxyProcess, absolute, http
@@ -47,6 +48,14 @@ class Service(Client):
         """Send a request as it is, without a token."""
         with self._namespace.entered():
             return http(method, url, body, headers, self._context)
+
+
+def tls_settings(key: Path, certificate: Path, authority: Path) -> str:
+    """Return the lines that make the proxy speak HTTPS, and trust an authority's Northbound."""
+    return (
+        f"[SSL]\nhttps-enabled=true\nssl-key-file={key}\nssl-cert-file={certificate}\n"
+        f"ssl-cacert-file={authority}\n"
+    )
 
 
 @contextlib.contextmanager
