@@ -73,8 +73,8 @@ def http(
         return Answer(response.status, json.loads(text) if text else None, response.headers)
 
 
-class Client:
-    """Who sends requests of the Networking API, by whatever way."""
+class Rest:
+    """The Networking API, whichever way requests take."""
 
     def __call__(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -106,7 +106,7 @@ class Client:
         assert answer.status == 204, answer
 
 
-class Api(Client):
+class Api(Rest):
     """The networking application, called without a socket."""
 
     def __init__(self, nb: HasRemote, **settings: Any) -> None:

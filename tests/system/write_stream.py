@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from daemon.ovsdb import wait_until
-from daemon.proxy import Client
+from daemon.proxy import Rest
 from system.lab import Lab
 
 # What a request may be answered with while the central is not well.
@@ -32,8 +32,8 @@ class WriteStream:
     `wrong` are the answers that no fault excuses, `acknowledged` counts the good ones.
     """
 
-    def __init__(self, client: Client, network_id: str, threads: int = 3) -> None:
-        self._client = client
+    def __init__(self, rest: Rest, network_id: str, threads: int = 3) -> None:
+        self._rest = rest
         self._network_id = network_id
         # By device id; None: no port.
         self.possible: dict[str, set[str | None]] = {}
@@ -94,7 +94,7 @@ class WriteStream:
         begin = time.monotonic()
         self.possible[device_id].add(state)
         try:
-            answer = self._client(method, path, None if values is None else {"port": values})
+            answer = self._rest(method, path, None if values is None else {"port": values})
         except OSError:
             return None
         if answer.status == good:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from daemon.ovsdb import HasRemote, northd, wait_until
-from daemon.proxy import Api, Client, running_api
+from daemon.proxy import Api, Rest, running_api
 
 from . import links, namespace
 from .chassis import Chassis, ChassisSpec
@@ -83,7 +83,7 @@ class Lab:
         chassis: int | Sequence[str | ChassisSpec] = 2,
         *,
         central: Callable[[Path], contextlib.AbstractContextManager[Servers]] = northd,
-        proxy: Callable[[Lab], contextlib.AbstractContextManager[Client]] | None = None,
+        proxy: Callable[[Lab], contextlib.AbstractContextManager[Rest]] | None = None,
         **settings: Any,
     ) -> None:
         if isinstance(chassis, int):
@@ -131,7 +131,7 @@ class Lab:
         for chassis, other in itertools.permutations(self.chassis, 2):
             chassis.meet(other)
 
-    def _run_proxy(self) -> contextlib.AbstractContextManager[Client]:
+    def _run_proxy(self) -> contextlib.AbstractContextManager[Rest]:
         return self._proxy(self) if self._proxy else running_api(self.nb, **self._settings)
 
     @property

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.proxy import Answer, Client, ProxyProcess, absolute, http
+from daemon.proxy import Answer, ProxyProcess, Rest, absolute, http
 
 if TYPE_CHECKING:
     from .lab import Lab
 
 
-class Service(Client):
+class Service(Rest):
     """Requests with a token, each over a connection of its own; any thread may send them.
 
     `context` says whose certificates are believed, None for everybody's.

@@ -49,7 +49,7 @@ def soak(seconds: float, seed: int) -> Counter[str]:
                     thread.join(min(SAMPLE_S, seconds / 10))
                     passed_s = time.monotonic() - begin
                     now_kb = rss_kb(pid)
-                    if passed_s <= seconds * SETTLES:
+                    if passed_s <= seconds * SETTLES or not settled_kb:
                         settled_kb = max(settled_kb, now_kb)
                     total = sum(sum(client.done.values()) for client in clients)
                     print(f"{passed_s:.0f} s: {total} operations, proxy {now_kb} KiB", flush=True)
