@@ -31,8 +31,8 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo soak check lint format typecheck test-unit test-daemon test-system check-versions bench \
-	install install-proxy install-host clean tools-run tools-demo tools-check tools-ansible
+.PHONY: help run check lint format typecheck test-unit test-daemon test-system test-migration check-versions bench \
+	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -41,6 +41,7 @@ run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTIT
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
 
+.PHONY: demo soak tools-demo
 soak: tools-demo ## random use of a lab for SOAK_S seconds, then an audit: SOAK_ARGS; root
 	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) -m system.soak.run --seconds $(SOAK_S) $(SOAK_ARGS)
 
@@ -70,6 +71,9 @@ test-daemon: tools-check ## tests on real OVN daemons
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
+
+test-migration: tools-check ## tests on VMs that move between hosts; root
+	$(PY) -m pytest -s tests/migration
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions

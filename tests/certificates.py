@@ -16,13 +16,14 @@ def make_certificate(
     name: str,
     authority: str | None = None,
     *,
-    names: str = "IP:127.0.0.1",
+    names: str | None = "IP:127.0.0.1",
     is_authority: bool = False,
     is_rsa: bool = False,
 ) -> None:
     """Make NAME.key and NAME.pem, signed by AUTHORITY.key, or by itself: an authority then.
 
-    `names` are those that the certificate of a server carries ("DNS:a,IP:::1").
+    `names` are those that the certificate of a server carries ("DNS:a,IP:::1"); None: its
+    common name alone tells whose it is.
     `is_authority`: one below the other. Each is valid for two days.
     """
     command = ["openssl", "req", "-x509", "-newkey", *(_RSA if is_rsa else _ECDSA)]
@@ -32,7 +33,8 @@ def make_certificate(
         signer = folder / authority
         command += ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key"]
         if not is_authority:
-            command += ["-addext", f"subjectAltName={names}"]
+            if names is not None:
+                command += ["-addext", f"subjectAltName={names}"]
             command += ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -25,13 +25,15 @@ from .execute import Executor
 from .listing import is_port_list, list_objects, render_ports
 from .masking import printable_path
 from .nb.view import View
+from .plan.binding import find_binding
 from .plan.draft import TIME_FORMAT, Context, Plan
 from .resources import RESOURCES, JsonObject, Resource
 from .routes import Route, match
 from .wire import service
+from .wire.binding import BINDING, bindings_of, encode_binding, encode_bindings
 from .wire.common import tags as tags_of
 from .wire.query import page_links, read_query
-from .writing import check_tag, find, make_writer
+from .writing import check_tag, find, find_bindable, make_writer
 from .wsgi import OPERATIONS, USER, request_id_of
 
 T = TypeVar("T")
@@ -86,6 +88,12 @@ class NetworkingApi:
             "add_tag": self._add_tag,
             "remove_tag": self._change,
             "clear_tags": self._change,
+            "list_bindings": self._list_bindings,
+            "show_binding": self._show_binding,
+            "create_binding": self._create,
+            "update_binding": self._update,
+            "activate_binding": self._update,
+            "delete_binding": self._change,
             "show_versions": self._show_versions,
             "show_collections": self._show_collections,
             "list_extensions": self._list_extensions,
@@ -102,6 +110,10 @@ class NetworkingApi:
         token = request.headers.get("X-Auth-Token")
         if token is not None or route.action not in _ANONYMOUS:
             request.environ[USER] = authorize(self._plugin, token).user
+        return self.answer(request, route)
+
+    def answer(self, request: Request, route: Route) -> Response:
+        """Answer a request of somebody who may send it; raises as `__call__` does."""
         request_id = request_id_of(request)
         context = Context(
             config=self._config,
@@ -158,6 +170,26 @@ class NetworkingApi:
             return tags_of(find(view, call.resource, call.route.ids[0]).external_ids)
 
         return self._read(call, look)
+
+    def _list_bindings(self, call: Call) -> Response:
+        # No pages: a port has a handful at most.
+        query = read_query(call.request.query_string, BINDING)
+
+        def look(view: View) -> list[JsonObject]:
+            return encode_bindings(find_bindable(view, call.resource, call.route.ids[0]))
+
+        found = [one for one in self._read(call, look) if query.matches(one)]
+        return _json({BINDING.collection: [query.projected(one) for one in found]})
+
+    def _show_binding(self, call: Call) -> Response:
+        query = read_query(call.request.query_string, BINDING)
+        port_id, host = call.route.ids
+
+        def look(view: View) -> JsonObject:
+            port = find_bindable(view, call.resource, port_id)
+            return encode_binding(find_binding(port, host), bindings_of(port)[0])
+
+        return _json({BINDING.name: query.projected(self._read(call, look))})
 
     def _read(self, call: Call, look: Callable[[View], T]) -> T:
         replica = self._executor.read(call.deadline)

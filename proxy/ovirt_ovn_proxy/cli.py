@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command line: serve, check-config, explain.
+"""The command line: serve, check-config, explain, release-bindings.
 
 Reads arguments, sets up logging, loads the configuration and prints. The parts of
 the service are put together in `compose`, imported only by the verbs that need it.
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _serve(config)
         if arguments.command == "check-config":
             return _check_config(config, arguments.online)
+        if arguments.command == "release-bindings":
+            return _release_bindings(config)
         return _explain(config, arguments.method, arguments.path, arguments.body)
     except ProxyError as error:
         if logs_elsewhere:
@@ -124,6 +126,14 @@ def _explain(config: configuration.Config, method: str, path: str, body: str | N
     return 0
 
 
+def _release_bindings(config: configuration.Config) -> int:
+    from . import compose
+
+    for line in compose.release_bindings(config):
+        print(line, flush=True)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROG, description="OVN networking for oVirt.")
     parser.add_argument("--version", action="version", version=f"{_PROG} {VERSION}")
@@ -147,6 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("method", metavar="METHOD", help="GET, POST, PUT or DELETE")
     explain.add_argument("path", metavar="PATH", help="for example /v2.0/networks")
     explain.add_argument("body", metavar="BODY", nargs="?", help="JSON; left out = none")
+    verbs.add_parser(
+        "release-bindings",
+        parents=[common],
+        help="have no port wait for a migration, before the way back to another proxy",
+    )
     return parser
 
 

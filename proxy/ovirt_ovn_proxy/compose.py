@@ -11,34 +11,36 @@ import queue
 import signal
 import socket
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from . import maintenance
 from .app import NetworkingApi
 from .auth import AuthPlugin
 from .auth.plugins import load_plugin
+from .bindings import BindingsApi
 from .checks import Finding, check_northbound, check_plugin
 from .config import Config
-from .errors import ApiError, NotReady, ProxyError
+from .errors import ApiError, ConfigError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
+from .maintenance import VlanKeeper, new_context
 from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
-from .plan.draft import TIME_FORMAT, Context
 from .routes import match
 from .server import Limits, Listener, Server
-from .tls import PortContext, northbound_files
+from .tls import BindingsContext, PortContext, northbound_files
 from .writing import make_writer
 from .wsgi import Application
 
 log = logging.getLogger(__name__)
 
 _STOP_S = 10.0
-_RENEW_S = 3.0  # how often the files of the ports' certificate are looked at
+# How often is looked for new certificates, and for a database that was loaded anew.
+_RENEW_S = 3.0
 
 
 def make_connection(config: Config) -> Connection[Replica]:
@@ -52,14 +54,35 @@ def make_connection(config: Config) -> Connection[Replica]:
     )
 
 
-def make_applications(
-    config: Config, connection: Connection[Replica]
-) -> tuple[Application, Application]:
-    """Return the WSGI applications: networking and identity."""
+class Applications(NamedTuple):
+    """The WSGI applications, one for each listener."""
+
+    networking: Application
+    identity: Application
+    bindings: Application
+
+
+def make_applications(config: Config, connection: Connection[Replica]) -> Applications:
+    """Return the WSGI applications on a connection."""
     plugin = load_plugin(config)
     networking = NetworkingApi(config, plugin, Executor(connection))
     identity = IdentityApi(config, plugin)
-    return Application(networking), Application(identity, ApiError.identity_body)
+    return Applications(
+        Application(networking),
+        Application(identity, ApiError.identity_body),
+        Application(BindingsApi(networking.answer)),
+    )
+
+
+def _make_bindings_context(config: Config) -> BindingsContext | None:
+    """Return what the bindings listener is to use, None where there is to be none."""
+    if not (config.https_enabled and config.bindings_port):
+        return None
+    try:
+        return BindingsContext(config)
+    except ConfigError as error:
+        log.warning("%s; the service runs without a bindings port", error)
+        return None
 
 
 def serve(config: Config) -> int:
@@ -72,21 +95,25 @@ def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: signals.put(number))
     certificate = PortContext(config) if config.https_enabled else None
+    bindings = _make_bindings_context(config)
     tls = certificate.current if certificate else None
     connection = make_connection(config)
-    networking, identity = make_applications(config, connection)
-    server = Server(
-        [
-            Listener(config.listen_address, config.neutron_port, networking, tls),
-            Listener(config.listen_address, config.keystone_port, identity, tls),
-        ],
-        Limits(max_connections=config.max_connections),
-    )
+    applications = make_applications(config, connection)
+    address = config.listen_address
+    listeners = [
+        Listener(address, config.neutron_port, applications.networking, tls),
+        Listener(address, config.keystone_port, applications.identity, tls),
+    ]
+    if bindings is not None:
+        port, application = config.bindings_port, applications.bindings
+        listeners.append(Listener(address, port, application, bindings.current, is_optional=True))
+    server = Server(listeners, Limits(max_connections=config.max_connections))
     server.start()
     connection.start()
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
+    vlans = VlanKeeper(config, connection)
     while True:
         try:
             received = signals.get(timeout=_RENEW_S)
@@ -94,8 +121,9 @@ def serve(config: Config) -> int:
             received = 0
         if received in (signal.SIGTERM, signal.SIGINT):
             break
-        if certificate is not None:
-            certificate.renew(force=received == signal.SIGHUP)
+        for renewed in filter(None, (certificate, bindings)):
+            renewed.renew(force=received == signal.SIGHUP)
+        vlans.run()
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
@@ -123,18 +151,22 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
     route = match(method, parts.path)
     if method == "GET" or route.resource is None:
         return "[]"
-    context = Context(
-        config=config,
-        request_uuid=uuid.uuid4(),
-        now=datetime.now(timezone.utc).strftime(TIME_FORMAT),
-    )
-    writer = make_writer(route, route.resource, (body or "").encode(), context)
-    with _connected(config) as replica, replica.lock:
+    writer = make_writer(route, route.resource, (body or "").encode(), new_context(config))
+    with _connected(config) as (_, replica), replica.lock:
         try:
             plan = writer.make_plan(View(replica))
         except ApiError as error:
             raise ProxyError(f"{error.status} {error.error_type}: {error.message}") from error
     return json.dumps(plan.operations, indent=2)
+
+
+def release_bindings(config: Config) -> Iterator[str]:
+    """Have every port in the database as it is without a migration; yield what was done.
+
+    Raises ProxyError; what was told before that is done.
+    """
+    with _connected(config) as (connection, replica):
+        yield from maintenance.release_bindings(Executor(connection), replica, config)
 
 
 def notify(state: str) -> None:
@@ -153,7 +185,8 @@ def notify(state: str) -> None:
 
 
 @contextmanager
-def _connected(config: Config) -> Iterator[Replica]:
+def _connected(config: Config) -> Iterator[tuple[Connection[Replica], Replica]]:
+    """Give a connection of its own, in sync, and its replica."""
     connection = make_connection(config)
     connection.start()
     try:
@@ -162,6 +195,6 @@ def _connected(config: Config) -> Iterator[Replica]:
             if time.monotonic() >= deadline:
                 raise NotReady(f"no Northbound database: {connection.status()}")
             time.sleep(0.01)
-        yield connection.replica
+        yield connection, connection.replica
     finally:
         connection.stop()

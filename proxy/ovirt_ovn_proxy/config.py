@@ -121,7 +121,7 @@ class Config:
     )
     max_connections: int = _option(
         "PROVIDER", "max-connections", 256, parse.integer(1, 65536),
-        "connections of clients served at the same time, by both ports together",
+        "connections of clients served at the same time, by all ports together",
     )
     openstack_region: str = _option(
         "PROVIDER", "openstack-region", "RegionOne", parse.name,
@@ -172,6 +172,15 @@ class Config:
     ssl_ciphers_string: str = _option(
         "SSL", "ssl-ciphers-string", "", parse.ciphers,
         "OpenSSL cipher list of the ports for TLS 1.2; empty = the system's",
+    )
+
+    bindings_port: int = _option(
+        "BINDINGS", "port", 9697, parse.integer(0, 65535),
+        "TCP port on which hosts announce VMs that migrate to them, on with HTTPS; 0 = off",
+    )
+    bindings_ca_file: str = _option(
+        "BINDINGS", "ca-file", f"{_PKI}/ca.pem", parse.text,
+        "PEM authority that signed the certificates of hosts, and nobody else's",
     )
 
     dhcp_server_mac: str = _option(

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .client_certificate import KEY, ClientCertificate
 from .http1 import CONTINUE, Answer, Refused, error_answer, parse_head
 from .masking import printable_path, traceback_text
 
@@ -101,6 +102,8 @@ class Connection:
         self._tls = tls
         self._limits = limits
         self._on_close = on_close
+        # What only this server puts into the environ.
+        self._identity: dict[str, Any] = {}
         # Guards phase, deadline and the life of the socket's descriptor, so that a
         # request is either cut or executed, and no reused descriptor is shut down.
         self._lock = threading.Lock()
@@ -197,6 +200,9 @@ class Connection:
                 )
                 self._sock = wrapped
             wrapped.do_handshake()
+            certificate = wrapped.getpeercert()
+            if certificate:  # else the context asks for none
+                self._identity[KEY] = ClientCertificate(certificate)
         except OSError as error:
             raise _Gone(f"TLS: {error}") from error
 
@@ -237,6 +243,7 @@ class Connection:
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
+            **self._identity,
         }
 
     def _respond(self, environ: dict[str, Any]) -> None:

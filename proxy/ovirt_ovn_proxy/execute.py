@@ -9,6 +9,8 @@ reply whether its transaction was committed. It knows no resource and no HTTP.
 
 from __future__ import annotations
 
+import json
+import logging
 import random
 import threading
 import time
@@ -29,6 +31,8 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -114,6 +118,8 @@ class Executor:
                 continue
             try:
                 operations = [*plan.operations, ops.comment(comment)]
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("%s", json.dumps(operations))
                 self._connection.transact(operations, deadline)
                 return plan
             except GuardFailed:

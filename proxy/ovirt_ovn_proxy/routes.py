@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .errors import MethodNotAllowed, NotFound
-from .resources import RESOURCES, Resource
+from .resources import PORTS, RESOURCES, Resource
 
 VERSION = "v2.0"
 
@@ -20,6 +20,17 @@ _COLLECTION = {"GET": "list", "POST": "create"}
 _MEMBER = {"GET": "show", "PUT": "update", "POST": "update", "DELETE": "delete"}
 _TAGS = {"GET": "list_tags", "PUT": "replace_tags", "DELETE": "clear_tags"}
 _TAG = {"GET": "check_tag", "PUT": "add_tag", "DELETE": "remove_tag"}
+
+# Below a port, by what comes after its id; ids are the port's and the host.
+_BINDINGS: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("bindings",): {"GET": "list_bindings", "POST": "create_binding"},
+    ("bindings", "*"): {
+        "GET": "show_binding",
+        "PUT": "update_binding",
+        "DELETE": "delete_binding",
+    },
+    ("bindings", "*", "activate"): {"PUT": "activate_binding"},
+}
 
 # What is no resource: path below the version -> verb -> action. "*" is any text.
 _FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
@@ -72,6 +83,9 @@ def match(method: str, path: str) -> Route:
             resource = RESOURCES[below[0]]
             if len(below) == 3 and below[2] in resource.actions:
                 return Route(_verb({"PUT": "act"}, method), resource, tuple(below[1:]))
+            bindings = _of_bindings(method, below)
+            if bindings is not None:
+                return bindings
             verbs = _of_resource(below[1:])
             if verbs is not None:
                 return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))
@@ -79,6 +93,23 @@ def match(method: str, path: str) -> Route:
             if fits(template, below):
                 return Route(_verb(verbs, method), None, tuple(below[1:]))
     raise _not_found()
+
+
+def match_bindings(method: str, path: str) -> Route:
+    """Return what a request asks of a port's bindings; raises NotFound for any other path."""
+    version, *below = split_path(path) or [""]
+    route = _of_bindings(method, below) if version == VERSION else None
+    if route is None:
+        raise _not_found()
+    return route
+
+
+def _of_bindings(method: str, below: Sequence[str]) -> Route | None:
+    if below[:1] == [PORTS.path]:
+        for template, verbs in _BINDINGS.items():
+            if fits(template, below[2:]):
+                return Route(_verb(verbs, method), PORTS, (below[1], *below[3:4]))
+    return None
 
 
 def _not_found() -> NotFound:

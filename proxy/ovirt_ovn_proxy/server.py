@@ -48,13 +48,15 @@ class Listener:
 
     `host` is an address or a name; "" and "::" mean every address, IPv4 and IPv6.
     `port` 0 takes a free one. `tls` is asked for every new connection and returns the
-    context to use then, so that certificates can change; None means plain HTTP.
+    context to use then, so that certificates can change; None means plain HTTP. One that
+    `is_optional` is left out, with a warning, where it cannot be listened on.
     """
 
     host: str
     port: int
     application: WSGIApplication
     tls: Callable[[], ssl.SSLContext] | None = None
+    is_optional: bool = False
 
 
 class Server:
@@ -77,17 +79,19 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of each listener, in order, as they really are after `start()`."""
+        """Host and port of each that listens, in order, as they really are after `start()`."""
         return [sock.getsockname()[:2] for sock, _ in self._sockets]
 
     def start(self) -> None:
-        """Listen on every address and begin to serve; raise ListenError if one fails."""
-        try:
-            for listener in self._listeners:
+        """Listen on every address and begin to serve; raise ListenError for one that must be."""
+        for listener in self._listeners:
+            try:
                 self._sockets.append((_listen(listener, self._limits.backlog), listener))
-        except ListenError:
-            self._close()
-            raise
+            except ListenError as error:
+                if not listener.is_optional:
+                    self._close()
+                    raise
+                logger.warning("%s; the service runs without it", error)
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ)

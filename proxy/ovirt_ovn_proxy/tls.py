@@ -36,14 +36,8 @@ def server_context(config: Config) -> ssl.SSLContext:
     the files hold it: the engine's UI imports the last certificate of the chain.
     Raises ConfigError that names option, file and reason.
     """
-    leaf, *above = read_certificates("ssl-cert-file", config.ssl_cert_file)
-    if config.ssl_cacert_file:
-        above += read_certificates("ssl-cacert-file", config.ssl_cacert_file)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    if config.ssl_ciphers_string:
-        context.set_ciphers(config.ssl_ciphers_string)
+    leaf, *above = _chain(config)
+    context = _plain_context(config)
     _load_pair(context, leaf, config)
     if above:
         # OpenSSL finds the chain among them by itself, unless a file with the
@@ -52,12 +46,46 @@ def server_context(config: Config) -> ssl.SSLContext:
     return context
 
 
-def read_certificates(option: str, path: str) -> list[str]:
+def bindings_context(config: Config) -> ssl.SSLContext:
+    """Return such a context for the bindings listener: it lets in hosts, by their certificate.
+
+    Nobody's but those that the authority in `[BINDINGS] ca-file` has signed. Raises
+    ConfigError that names option, file and reason.
+    """
+    authorities = read_certificates("ca-file", config.bindings_ca_file, "BINDINGS")
+    context = _plain_context(config)
+    # What is above the certificate goes with it here. Loaded as authorities, as above, those
+    # of the ports would be trusted for hosts too.
+    _load_pair(context, "\n".join(dict.fromkeys(_chain(config))), config)
+    context.load_verify_locations(cadata="\n".join(authorities))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.num_tickets = 0  # of TLS 1.3: every connection shows a certificate that is good now
+    return context
+
+
+def _chain(config: Config) -> list[str]:
+    """Return the certificate of the ports, and what the files hold beside it."""
+    found = read_certificates("ssl-cert-file", config.ssl_cert_file)
+    if config.ssl_cacert_file:
+        found += read_certificates("ssl-cacert-file", config.ssl_cacert_file)
+    return found
+
+
+def _plain_context(config: Config) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if config.ssl_ciphers_string:
+        context.set_ciphers(config.ssl_ciphers_string)
+    return context
+
+
+def read_certificates(option: str, path: str, section: str = "SSL") -> list[str]:
     """Return the PEM certificates of a file, at least one, without the text around them.
 
     Raises ConfigError that names option, file and reason.
     """
-    with _naming(option, path):
+    with _naming(option, path, section):
         text = Path(path).read_text("ascii", "replace")
         found = _CERTIFICATE.findall(text)
         if text.count(_BEGIN) != len(found):
@@ -68,12 +96,13 @@ def read_certificates(option: str, path: str) -> list[str]:
     return found
 
 
-def _load_pair(context: ssl.SSLContext, leaf: str, config: Config) -> None:
+def _load_pair(context: ssl.SSLContext, certificates: str, config: Config) -> None:
+    """Load the key, and PEM certificates of which the first is the key's."""
     with _naming("ssl-key-file", config.ssl_key_file):
         # The ssl module takes a certificate by the name of a file only.
         descriptor = os.memfd_create("certificate")
         try:
-            os.write(descriptor, leaf.encode())
+            os.write(descriptor, certificates.encode())
             # Given a password, OpenSSL never asks for one on the terminal.
             certificate = f"/proc/self/fd/{descriptor}"
             context.load_cert_chain(certificate, config.ssl_key_file, password="")
@@ -88,13 +117,13 @@ def _load_pair(context: ssl.SSLContext, leaf: str, config: Config) -> None:
 
 
 @contextlib.contextmanager
-def _naming(option: str, path: str) -> Iterator[None]:
+def _naming(option: str, path: str, section: str = "SSL") -> Iterator[None]:
     """Raise what is wrong with a file as ConfigError that names it."""
     try:
         yield
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise ConfigError(f"[SSL] {option} {path}: {reason}") from error
+        raise ConfigError(f"[{section}] {option} {path}: {reason}") from error
 
 
 def northbound_files(config: Config) -> TlsFiles | None:
@@ -120,12 +149,22 @@ class PortContext:
     `current` may be called from any thread, `renew` from one.
     """
 
+    _kept = "the ports keep their former certificate"
+    _renewed = "the ports use the certificate in %s as it is now"
+
     def __init__(self, config: Config) -> None:
         """Read the files; raises ConfigError as `server_context` does."""
         self._config = config
         self._seen = self._look()
-        self._context = server_context(config)
+        self._context = self._make()
         self._failure = ""
+
+    def _make(self) -> ssl.SSLContext:
+        return server_context(self._config)
+
+    def _files(self) -> list[str]:
+        config = self._config
+        return [config.ssl_key_file, config.ssl_cert_file, config.ssl_cacert_file]
 
     def current(self) -> ssl.SSLContext:
         """Return the context of the newest files that were in order."""
@@ -142,20 +181,19 @@ class PortContext:
             return
         self._seen = seen  # looked at before reading: what changes meanwhile is seen next time
         try:
-            self._context = server_context(self._config)
+            self._context = self._make()
         except ConfigError as error:
             if force or str(error) != self._failure:
-                log.warning("%s; the ports keep their former certificate", error)
+                log.warning("%s; %s", error, self._kept)
             self._failure = str(error)
         else:
             self._failure = ""
-            log.info("the ports use the certificate in %s as it is now", self._config.ssl_cert_file)
+            log.info(self._renewed, self._config.ssl_cert_file)
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         """Return what tells one state of the files from another, None for one that is not there."""
-        config = self._config
         seen: list[tuple[int, int, int] | None] = []
-        for path in (config.ssl_key_file, config.ssl_cert_file, config.ssl_cacert_file):
+        for path in self._files():
             try:
                 status = os.stat(path)
             except (OSError, ValueError):
@@ -163,3 +201,16 @@ class PortContext:
             else:
                 seen.append((status.st_mtime_ns, status.st_ino, status.st_size))
         return seen
+
+
+class BindingsContext(PortContext):
+    """The same for the bindings listener, which has an authority besides."""
+
+    _kept = "the bindings port keeps its former certificate and authority"
+    _renewed = "the bindings port uses the certificate in %s and its authority as they are now"
+
+    def _make(self) -> ssl.SSLContext:
+        return bindings_context(self._config)
+
+    def _files(self) -> list[str]:
+        return [*super()._files(), self._config.bindings_ca_file]

@@ -18,9 +18,10 @@ from .checks import Finding
 from .config import Config
 from .errors import ConfigError
 from .nb.remote import tls_context
-from .tls import northbound_files, read_certificates, server_context
+from .tls import bindings_context, northbound_files, read_certificates, server_context
 
 _SOON = timedelta(days=30)
+_GAP = "without the bindings port VMs lose packets while they migrate"
 
 # openssl/x509_vfy.h: the certificate itself may be the anchor of trust; dates are not looked at.
 _PARTIAL_CHAIN = 0x80000
@@ -45,6 +46,19 @@ def check_files(config: Config, now: datetime | None = None) -> Iterator[Finding
             yield Finding(True, str(error))
         else:
             yield from _check_certificate(config, context, now or datetime.now(timezone.utc))
+            yield from _check_bindings(config)
+
+
+def _check_bindings(config: Config) -> Iterator[Finding]:
+    """Yield what keeps the bindings port from working, which everything else can do without."""
+    if not config.bindings_port:
+        return
+    if config.bindings_port in (config.neutron_port, config.keystone_port):
+        yield Finding(False, f"[BINDINGS] port: {config.bindings_port} is another port's; {_GAP}")
+    try:
+        bindings_context(config)
+    except ConfigError as error:
+        yield Finding(False, f"{error}; {_GAP}")
 
 
 def _check_certificate(config: Config, server: ssl.SSLContext, now: datetime) -> Iterator[Finding]:

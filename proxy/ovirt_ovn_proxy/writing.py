@@ -8,21 +8,32 @@ run several times, each time on a newer view.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import BadRequest, NotFound
 from .nb.view import View
+from .plan import binding
 from .plan.draft import Context, Draft, Plan
 from .plan.tags import replace_tags
 from .resources import Action, Resource
 from .routes import Route
 from .wire import readers
 from .wire.attributes import Values, read_json
+from .wire.binding import BINDING
 from .wire.common import tags as tags_of
 
 # Fills in a draft, and returns the answer's JSON value.
 Filler = Callable[[Draft], Any]
+
+# Planners, and whether the binding that they answer with is wrapped; one that was
+# activated is not, in Neutron either, whatever came with the request.
+_BINDINGS: Mapping[str, tuple[Callable[..., Any], bool]] = {
+    "create_binding": (binding.add, True),
+    "update_binding": (binding.change, True),
+    "activate_binding": (binding.activate, False),
+    "delete_binding": (binding.remove, False),
+}
 
 
 class Writer(NamedTuple):
@@ -45,9 +56,10 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
         action = resource.actions[route.ids[1]]
         values = (action.read(body),)
         fill = _act(resource, route.ids[0], action, values[0])
-    elif body and route.action != "replace_tags":
-        raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
+    elif route.action in _BINDINGS:
+        fill = _bind(resource, route, body)
     elif route.action == "delete":
+        _refuse(body)
         fill = _delete(resource, route.ids[0])
     else:
         fill = _change_tags(resource, route, body)
@@ -57,6 +69,8 @@ def make_writer(route: Route, resource: Resource, body: bytes, context: Context)
         return draft.finish(fill(draft))
 
     def queues(view: View) -> Iterable[str]:
+        if route.action in _BINDINGS:
+            return route.ids[:1]  # takes nothing on the network, so waits for nobody there
         return resource.queues(view, route.ids[0] if route.ids else None, values)
 
     return Writer(make_plan, queues)
@@ -67,6 +81,13 @@ def find(view: View, resource: Resource, object_id: str) -> Any:
     row = resource.find(view, object_id)
     if row is None:
         raise NotFound(resource.not_found, f"{resource.title} {object_id} could not be found.")
+    return row
+
+
+def find_bindable(view: View, resource: Resource, port_id: str) -> Any:
+    """Return the row of a port that can have bindings; raises NotFound, and BadRequest."""
+    row = find(view, resource, port_id)
+    binding.check_bindable(row)
     return row
 
 
@@ -111,9 +132,42 @@ def _delete(resource: Resource, object_id: str) -> Filler:
     return fill
 
 
+def _bind(resource: Resource, route: Route, body: bytes) -> Filler:
+    port_id, *host = route.ids
+    plan, is_wrapped = _BINDINGS[route.action]
+    values: tuple[Values, ...] = ()
+    if route.action == "create_binding":
+        created, is_bulk = BINDING.read_post(body)
+        if is_bulk:
+            raise BadRequest("HTTPBadRequest", "Bindings are created one by one.")
+        values = tuple(created)
+    elif route.action == "update_binding":
+        values = (BINDING.read_put(body),)
+    elif route.action == "delete_binding":
+        _refuse(body)
+    elif body and not isinstance(read_json(body), dict):
+        raise BadRequest("HTTPBadRequest", "The body must be a JSON object.")
+
+    def fill(draft: Draft) -> Any:
+        port = find_bindable(draft.view, resource, port_id)
+        answer = plan(draft, port, *host, *values)
+        return {BINDING.name: answer} if is_wrapped else answer
+
+    return fill
+
+
+def _refuse(body: bytes) -> None:
+    if body:
+        raise BadRequest("HTTPBadRequest", "A request of this kind must have no body.")
+
+
 def _change_tags(resource: Resource, route: Route, body: bytes) -> Filler:
     object_id, *named = route.ids
-    new = _read_tags(body) if route.action == "replace_tags" else []
+    if route.action == "replace_tags":
+        new = _read_tags(body)
+    else:
+        _refuse(body)
+        new = []
     for tag in named:
         readers.text()("tag", tag)
 

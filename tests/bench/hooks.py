@@ -36,6 +36,10 @@ _NOTHING = "python3 -c pass"
 _HOOKS: tuple[tuple[str, str, Mapping[str, str], str, Bar], ...] = (
     ("a vNIC of others", "before_device_create", {"provider_type": "OTHER"}, "", HOOK_NOT_OURS),
     ("a VM that does not wait", "after_vm_start", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others leaves", "before_vm_migrate_source", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others comes", "before_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others came", "after_vm_migrate_destination", {"vmId": _VM}, "", HOOK_NOT_OURS),
+    ("a VM of others ends", "after_vm_destroy", {"vmId": _VM}, "", HOOK_NOT_OURS),
     ("statistics of VMs, off", "after_get_all_vm_stats", {}, "", HOOK_NOT_OURS),
     ("a vNIC of OVN", "before_device_create", _OVN, "openvswitch", HOOK_REWRITE),
     ("statistics of the host", "after_get_stats", {}, "vnet1", HOOK_READ),
@@ -75,11 +79,13 @@ def _measure(report: Report, machine: Machine, user: int, way: str, rounds: int)
 
 
 def _command(argv: list[str], environment: Mapping[str, str], expected: str) -> dict[str, Any]:
-    is_xml = "vnic_id" in environment
+    is_xml = "vnic_id" in environment or "vmId" in environment
+    xml = (_DATA / ("nic-create.xml" if "vnic_id" in environment else "domain.xml")).read_text()
     return {
         "argv": argv,
         "environment": {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF8", **environment},
         "variable": "_hook_domxml" if is_xml else "_hook_json",
-        "content": (_DATA / "nic-create.xml").read_text() if is_xml else "{}",
+        # A VM without ports of Open vSwitch: those that have them do not end in the guard.
+        "content": xml.replace("openvswitch", "802.1Qbh") if is_xml else "{}",
         "expected": expected,
     }

@@ -159,6 +159,28 @@ def test_sdk_subnets_and_ports(
     assert [] == list(network_api.subnets())
 
 
+def test_sdk_port_bindings(network_api: Any, central: Mapping[str, OvsdbServer]) -> None:
+    """The SDK announces a migration and ends it, in either way."""
+    network = network_api.create_network(name="sdk")
+    port = network_api.create_port(network_id=network.id, binding_host_id="hv1")
+    announced = network_api.create_port_binding(port, host="hv2")
+    network_api.create_port_binding(port, host="hv3")
+
+    assert ("hv2", "INACTIVE", "ovs") == (announced.host, announced.status, announced.vif_type)
+    options = ("get", "Logical_Switch_Port", port.id, "options")
+    assert 'requested-chassis="hv1,hv2,hv3"' in nbctl(central, *options)
+    (third,) = network_api.port_bindings(port, host="hv3")
+    third.delete_port_binding(network_api, "hv3")
+    assert ["hv1", "hv2"] == [found.host for found in network_api.port_bindings(port)]
+    activated = network_api.activate_port_binding(port, "hv2")
+    assert ("hv2", "ACTIVE") == (activated.host, activated.status)
+    assert ["hv2"] == [found.host for found in network_api.port_bindings(port)]
+    assert "hv2" == network_api.get_port(port).binding_host_id
+    assert "{}" == nbctl(central, *options)
+    network_api.delete_port(port)
+    network_api.delete_network(network)
+
+
 def test_sdk_pages(network_api: Any) -> None:
     """The SDK reads a long list page by page and finds everything once."""
     network = network_api.create_network(name="sdk")

@@ -114,7 +114,8 @@ class Api(Rest):
             ovn_remotes=parse_remotes(nb.remote), auth_plugin="NoAuthPlugin", **settings
         )
         self.connection: Connection[Replica] = make_connection(self.config)
-        self.networking, self.identity = make_applications(self.config, self.connection)
+        applications = make_applications(self.config, self.connection)
+        self.networking, self.identity, self.bindings = applications
 
     def __call__(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

@@ -196,7 +196,7 @@ def edited_schema(folder: Path, *removed: tuple[str, str]) -> Path:
 
 def test_older_schema(tmp_path: Path) -> None:
     """Columns that are optional for us may be missing."""
-    lacking = [("Logical_Switch_Port", "tag_request"), ("Logical_Switch_Port", "dynamic_addresses")]
+    lacking = [("Logical_Switch_Port", "dynamic_addresses"), ("NAT", "gateway_port")]
     schema = edited_schema(tmp_path, *lacking)
     with ovsdb_server(schema=schema) as server, ready(server.remote) as connection:
         connection.transact([insert("a")], within(5))
@@ -218,7 +218,7 @@ def test_unsupported_schema(tmp_path: Path) -> None:
 
 def test_schema_upgrade_under_a_session(tmp_path: Path) -> None:
     """When the server converts its database, everything is loaded anew with the new columns."""
-    schema = edited_schema(tmp_path, ("Logical_Switch_Port", "tag_request"))
+    schema = edited_schema(tmp_path, ("Logical_Switch_Port", "dynamic_addresses"))
     with ovsdb_server(schema=schema) as server, ready(server.remote) as connection:
         connection.transact([insert("a")], within(5))
         before = connection.replica

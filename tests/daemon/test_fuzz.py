@@ -23,16 +23,19 @@ from daemon.proxy import Api, path_of, running_api
 from daemon.routing import assert_consistent, attach, external_network, network
 from daemon.wire_tap import WireTap
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
+from ovirt_ovn_proxy.client_certificate import KEY as CERTIFICATE
 from ovirt_ovn_proxy.compose import make_applications
 from ovirt_ovn_proxy.nb.addresses import ip_number
 from ovirt_ovn_proxy.nb.rows import DhcpOptions
 from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.server import Limits, Listener, Server
+from ovirt_ovn_proxy.wire.binding import is_chassis_name
 from ovirt_ovn_proxy.wire.security_group_rule import PROTOCOLS, rule_key
 from ovirt_ovn_proxy.wire.subnet import Range, range_of
 
 pytestmark = pytest.mark.daemon
 
+BINDINGS = 2  # by the order of listeners
 STATUSES = {200, 201, 204, 400, 401, 403, 404, 405, 409, 411, 413}
 # Refused by the HTTP server, which does not know the API's form of an error.
 BEFORE_THE_API = {400, 411, 413}
@@ -58,7 +61,7 @@ class Reply(NamedTuple):
 
 
 class Service:
-    """Both listeners in this process, with some objects, behind a tap."""
+    """All listeners in this process, with some objects, behind a tap."""
 
     def __init__(self, api: Api, tap: WireTap, server: Server) -> None:
         self.api = api
@@ -96,9 +99,9 @@ class Service:
         """The ids of the objects that were there first."""
         return [*self.own.values(), self.external]
 
-    def send(self, request: bytes, is_identity: bool = False) -> Reply:
+    def send(self, request: bytes, listener: int = 0) -> Reply:
         """Send the bytes of a request; return what comes back until the end."""
-        with socket.create_connection(("127.0.0.1", self._ports[is_identity]), timeout=10) as end:
+        with socket.create_connection(("127.0.0.1", self._ports[listener]), timeout=10) as end:
             with contextlib.suppress(OSError):  # it may have heard enough
                 end.sendall(request)
                 end.shutdown(socket.SHUT_WR)
@@ -424,6 +427,9 @@ def _paths(service: Service) -> SearchStrategy[str]:
         st.builds("/v2.0/{}/{}".format, collection, ids),
         st.builds("/v2.0/{}/{}/tags".format, collection, ids),
         st.builds("/v2.0/{}/{}/tags/{}".format, collection, ids, ids),
+        st.builds("/v2.0/{}/{}/bindings".format, collection, ids),
+        st.builds("/v2.0/ports/{}/bindings/{}".format, ids, ids),
+        st.builds("/v2.0/ports/{}/bindings/{}/activate".format, ids, ids),
         st.builds("/v2.0/{}.json".format, collection),
         st.builds("//v2.0//{}//{}//".format, collection, ids),
         st.builds("/v2.0/quotas/{}".format, ids),
@@ -562,6 +568,65 @@ def test_router_actions(service: Service, name: str) -> None:
 
     run()
     service.check_alive()
+
+
+def test_bindings(service: Service) -> None:
+    """Any request for a port's bindings gets an answer of the API; OVN's list stays a list."""
+    host = st.sampled_from(["hv1", "hv2", "hv3", "10.0.0.9", "::1", "é", "a,b", "a b", "", "*"])
+    some = st.one_of(host, _WILD_TEXT)
+    values = st.fixed_dictionaries(
+        {"host": _mostly(some, _WILD)},
+        optional={
+            "profile": st.one_of(st.dictionaries(_WILD_TEXT, _WILD, max_size=2), _WILD),
+            "vnic_type": st.sampled_from(["normal", "direct", "fast"]),
+            "project_id": _WILD,
+        },
+    )
+    bodies = st.one_of(values.map(lambda one: {"binding": one}), _WILD).map(
+        lambda one: json.dumps(one).encode()
+    )
+    below = some.map(lambda text: quote(text, safe="", errors="surrogatepass"))
+    requests = st.one_of(
+        st.tuples(st.just("POST"), st.just("/bindings"), bodies),
+        st.tuples(st.just("PUT"), below.map("/bindings/{}/activate".format), bodies),
+        st.tuples(st.just("PUT"), below.map("/bindings/{}".format), bodies),
+        st.tuples(st.just("DELETE"), below.map("/bindings/{}".format), st.just(b"")),
+        st.tuples(st.just("GET"), below.map("/bindings?host={}&fields=host".format), st.just(b"")),
+        st.tuples(
+            st.just("PUT"),
+            st.just(""),
+            some.map(lambda text: json.dumps({"port": {"binding:host_id": text}}).encode()),
+        ),
+    )
+    replica = service.api.connection.replica
+    assert replica is not None
+
+    @bounded(400)
+    @given(st.lists(requests, min_size=1, max_size=4))
+    def run(sequence: list[tuple[str, str, bytes]]) -> None:
+        for method, path, body in sequence:
+            service.check(_request(method, f"/v2.0/ports/{service.port}{path}", body, {}))
+            told = replica.ports_by_name[service.port].options
+            chassis = told.get("requested-chassis", "").split(",")
+            assert len(chassis) == len(set(chassis)) != 1 or chassis == [""]
+            assert all(is_chassis_name(name) for name in chassis) or chassis == [""]
+            assert ("activation-strategy" in told) == (len(chassis) > 1)
+
+    run()
+    service.check_alive()
+
+
+@given(_METHODS, st.binary(max_size=20), st.sampled_from(["", "/hv1", "/hv1/activate"]))
+@bounded(100)
+def test_hosts_without_a_certificate(
+    service: Service, method: str, body: bytes, below: str
+) -> None:
+    """Without a certificate no request for bindings is let through, whatever else it has."""
+    path = f"/v2.0/ports/{service.port}/bindings{below}"
+    headers = {"X-Auth-Token": b"any", CERTIFICATE: b"hv1"}
+    with_underscores = {CERTIFICATE.upper().replace(".", "_"): b"hv1", **headers}
+    for sent in (headers, with_underscores):
+        assert service.send(_request(method, path, body, sent), BINDINGS).status == 403
 
 
 def test_paths(service: Service) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import subprocess
@@ -315,6 +316,52 @@ def test_routing(tapped: Tapped) -> None:
         assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}, (path, body)
 
 
+def test_bindings(tapped: Tapped) -> None:
+    """Each change of a port's bindings is one transaction, and so is each look at them."""
+    network_id = make_objects(tapped.api, "red").network["id"]
+    values: Any = {"network_id": network_id, "binding:host_id": "hv1"}
+    port = f"ports/{tapped.api.create('port', **values)['id']}"
+    bindings = f"{port}/bindings"
+    hv2, hv3 = ({"binding": {"host": host}} for host in ("hv2", "hv3"))
+    changes: list[tuple[str, str, Any, int]] = [
+        ("POST", bindings, hv2, 201),
+        ("POST", bindings, hv3, 201),
+        ("PUT", f"{bindings}/hv2", {"binding": {"profile": {"a": "b"}}}, 200),
+        ("PUT", f"{bindings}/hv1", {"binding": {"profile": {"c": "d"}}}, 200),
+        ("DELETE", f"{bindings}/hv3", None, 204),
+        ("PUT", f"{bindings}/hv2/activate", None, 200),
+        ("POST", bindings, hv3, 201),
+        ("PUT", port, {"port": {"binding:host_id": "hv3"}}, 200),
+    ]
+    for method, path, body, status in changes:
+        answer, sent = tapped(method, path, body)
+
+        assert status == answer.status, (method, path, answer)
+        assert 1 == len(sent), (method, path, sent)
+        assert kinds(sent[0]) == {"wait", "update", "comment"}, (method, path)
+        assert [f"{method} /v2.0/{path}"] == [text.partition(" ")[2] for text in comments(sent[0])]
+    for method, path, body, status in (
+        ("GET", bindings, None, 200),
+        ("GET", f"{bindings}?status=ACTIVE&fields=host", None, 200),
+        ("GET", f"{bindings}/hv3", None, 200),
+        ("GET", f"{bindings}/hv2", None, 404),
+        ("POST", bindings, hv3, 409),
+        ("PUT", f"{bindings}/hv3", {"binding": {}}, 200),
+        ("PUT", f"{bindings}/hv3/activate", None, 409),
+        ("PUT", f"{bindings}/hv2/activate", None, 404),
+        ("DELETE", f"{bindings}/hv3", None, 409),
+        ("DELETE", f"{bindings}/hv2", None, 404),
+        ("POST", f"ports/{NOBODY}/bindings", hv2, 404),
+        ("GET", f"ports/{NOBODY}/bindings", None, 404),
+    ):
+        answer, sent = tapped(method, path, body)
+
+        assert status == answer.status, (method, path, answer)
+        assert [[]] == [transact.operations for transact in sent], (method, path)
+    answer, sent = tapped("POST", bindings, {"binding": {"host": "a,b"}})
+    assert (400, []) == (answer.status, sent)
+
+
 def test_bad_requests(tapped: Tapped) -> None:
     """What cannot be understood is refused without a word to the server."""
     for method, path, body in (
@@ -424,3 +471,19 @@ def test_operations_in_the_log(tapped: Tapped, caplog: pytest.LogCaptureFixture)
         numbers.append(int(told[1]))
         assert numbers[-1] == sum(one["op"] != "comment" for one in sent[-1].operations)
     assert [bool(number) for number in numbers] == [True, True, False, False, True, False]
+
+
+def test_transactions_in_the_log(tapped: Tapped, caplog: pytest.LogCaptureFixture) -> None:
+    """At level DEBUG each transaction is logged as it was sent, and nothing of a read is."""
+    caplog.set_level(logging.DEBUG, "ovirt_ovn_proxy.execute")
+    for method, path, body in (
+        ("POST", "networks", {"network": {"name": "red\nreq-1 forged"}}),
+        ("GET", "networks", None),
+    ):
+        caplog.clear()
+        _, sent = tapped(method, path, body)
+        told = [record for record in caplog.records if record.name == "ovirt_ovn_proxy.execute"]
+        assert [one.operations for one in sent if one.operations] == [
+            json.loads(record.getMessage()) for record in told
+        ]
+        assert all(len(record.getMessage().splitlines()) == 1 for record in told)

@@ -23,12 +23,24 @@ POINTS = {
     "after_get_stats",
     "after_get_vm_stats",
     "after_network_setup",
+    "after_vm_destroy",
+    "after_vm_migrate_destination",
     "after_vm_start",
     "before_device_create",
     "before_network_setup",
     "before_nic_hotplug",
     "before_update_device",
     "before_vdsm_start",
+    "before_vm_migrate_destination",
+    "before_vm_migrate_source",
+}
+# Of what fails, the guards of these let nothing pass on, but a refusal.
+ENDING = {
+    "after_vm_destroy",
+    "after_vm_migrate_destination",
+    "before_network_setup",
+    "before_vm_migrate_destination",
+    "before_vm_migrate_source",
 }
 # These have something to do on each host.
 ALWAYS = {"after_get_caps", "after_get_stats", "before_vdsm_start"}
@@ -141,8 +153,7 @@ def test_guards(installed: Path, point: str) -> None:
     assert "#!/bin/sh" == lines[0]
     assert (sys.executable, f"/{LIBRARY}/hook.py", point) == (python, program, argument)
     assert options in ("-I", "-IS")
-    # Of what fails, this one's guard lets nothing pass on but a refusal.
-    assert ([] if point == "before_network_setup" else ["exec"]) == prefix
+    assert ([] if point in ENDING else ["exec"]) == prefix
     for shell in ("sh", "bash"):
         subprocess.run([shell, "-n", guard], check=True, timeout=10)
 

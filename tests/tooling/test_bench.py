@@ -96,7 +96,7 @@ def test_hooks_are_measured(tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     figures = json.loads(file.read_text())["figures"]
-    assert 12 == len(figures)
+    assert 20 == len(figures)
     assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in figures)
     assert all(figure["met"] is not None for figure in figures)
 

@@ -126,6 +126,11 @@ class Config:
         HOOKS, "bindings-url", "", parse.url,
         "where live migrations are announced; if not set, port 9697 of the central",
     )
+    migration_wait_s: int = _option(
+        HOOKS, "migration-wait", 3, parse.integer(0, 60),
+        "seconds after which a virtual machine that was migrated here has left its old host for "
+        "good",
+    )
     # fmt: on
     network_names: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

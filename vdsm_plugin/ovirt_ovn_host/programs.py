@@ -73,6 +73,45 @@ def resume_vm() -> str:
     return "; ".join(notes)
 
 
+def confirm_vm() -> str:
+    """Have the ports of a VM that is about to leave known to be here."""
+    from . import migration
+
+    values, notes = _settings()
+    note = migration.confirm(values[settings.BRIDGE], values[settings.BINDINGS_URL])
+    return "; ".join(filter(None, [note, *notes]))
+
+
+def announce_vm() -> str:
+    """Announce the ports of a VM that is about to come here."""
+    from . import migration
+
+    values, notes = _settings()
+    vm_id = os.environ.get(hookio.VM_ID, "")
+    note = migration.announce(vm_id, values[settings.BRIDGE], values[settings.BINDINGS_URL])
+    return "; ".join(filter(None, [note, *notes]))
+
+
+def activate_vm() -> str:
+    """Make the ports of a VM that has come this host's alone."""
+    from . import migration
+
+    values, notes = _settings()
+    wait_s = int(values[settings.MIGRATION_WAIT_S])
+    vm_id = os.environ.get(hookio.VM_ID, "")
+    note = migration.activate(vm_id, values[settings.BINDINGS_URL], wait_s)
+    return "; ".join(filter(None, [note, *notes]))
+
+
+def forget_vm() -> str:
+    """Take away what was announced for a VM that has not come."""
+    from . import migration
+
+    values, notes = _settings()
+    note = migration.clean_up(os.environ.get(hookio.VM_ID, ""), values[settings.BINDINGS_URL])
+    return "; ".join(filter(None, [note, *notes]))
+
+
 def report_capabilities() -> str:
     """Add OVN to the host's capabilities."""
     from . import caps
@@ -193,7 +232,7 @@ def _ovn_version() -> str:
     return first.decode(errors="replace").rpartition(" ")[2]
 
 
-# Statistics and capabilities must never fail because of OVN, so these hooks always succeed;
+# Migrations, statistics and capabilities must never fail because of OVN, so these succeed always;
 # and a change of the host's networks is refused for a known reason only.
 _POINTS: dict[str, tuple[Callable[[], str], int]] = {
     "before_vdsm_start": (apply_settings, hookio.FAILED),
@@ -201,6 +240,10 @@ _POINTS: dict[str, tuple[Callable[[], str], int]] = {
     "before_nic_hotplug": (connect_vnic, hookio.REFUSED),
     "before_update_device": (connect_vnic, hookio.REFUSED),
     "after_vm_start": (resume_vm, hookio.FAILED),
+    "before_vm_migrate_source": (confirm_vm, hookio.FINE),
+    "before_vm_migrate_destination": (announce_vm, hookio.FINE),
+    "after_vm_migrate_destination": (activate_vm, hookio.FINE),
+    "after_vm_destroy": (forget_vm, hookio.FINE),
     "after_get_caps": (report_capabilities, hookio.FINE),
     "after_get_stats": (report_host_statistics, hookio.FINE),
     "after_get_vm_stats": (report_vm_statistics, hookio.FINE),

@@ -20,6 +20,7 @@ VM_STATS = "vm-stats"
 TUNNEL_NETWORK = "tunnel-network"
 # Where live migrations are announced; "" if that follows from the central.
 BINDINGS_URL = "bindings-url"
+MIGRATION_WAIT_S = "migration-wait"
 
 IMMEDIATELY = "immediately"
 WHEN_PORTS_INSTALLED = "when-ports-installed"
@@ -31,9 +32,11 @@ DEFAULTS = {
     VM_STATS: "no",
     TUNNEL_NETWORK: "",
     BINDINGS_URL: "",
+    MIGRATION_WAIT_S: "3",
 }
 # A VM that waits keeps one of the four places that the whole host has for starting VMs.
 MAX_START_TIMEOUT_S = 30
+MAX_MIGRATION_WAIT_S = 60
 # IFNAMSIZ of Linux, without the 0 at the end.
 _MAX_NAME = 15
 
@@ -67,6 +70,12 @@ def _is_valid(key: str, value: str) -> bool:
     if key == START:
         return value in (IMMEDIATELY, WHEN_PORTS_INSTALLED)
     if key == START_TIMEOUT_S:
-        is_number = value.isascii() and value.isdigit() and len(value) < 4
-        return is_number and 1 <= int(value) <= MAX_START_TIMEOUT_S
+        return _is_between(1, value, MAX_START_TIMEOUT_S)
+    if key == MIGRATION_WAIT_S:
+        return _is_between(0, value, MAX_MIGRATION_WAIT_S)
     return value in ("yes", "no")
+
+
+def _is_between(low: int, value: str, high: int) -> bool:
+    is_number = value.isascii() and value.isdigit() and len(value) < 4
+    return is_number and low <= int(value) <= high

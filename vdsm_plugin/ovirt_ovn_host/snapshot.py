@@ -30,8 +30,9 @@ class Snapshot:
     """The chassis, its OVN ports and its tunnels, at one moment.
 
     `external_ids` are those of the host itself, `ports` and `tunnels` in the order of
-    their ids. A port is a dict of `id`, `vm_id`, `mac`, `interface`, `is_installed` and
-    `statistics`; a tunnel of `chassis`, `remote_ip`, `interface` and `statistics`.
+    their ids. A port is a dict of `id`, `vm_id`, `mac`, `interface`, `is_installed`,
+    `installed_ms` (milliseconds since 1970, None if it is not, or nobody says since when)
+    and `statistics`; a tunnel of `chassis`, `remote_ip`, `interface` and `statistics`.
     """
 
     __slots__ = ("external_ids", "ovs_version", "ports", "tunnels")
@@ -131,6 +132,7 @@ def _port(interface: Row) -> dict[str, Any]:
         "mac": ids.get("attached-mac", ""),
         "interface": interface["name"],
         "is_installed": _is_installed(ids),
+        "installed_ms": _installed_ms(ids),
         "statistics": as_map(interface["statistics"]),
     }
 
@@ -147,6 +149,12 @@ def _tunnel(chassis: str, interface: Row) -> dict[str, Any]:
 
 def _is_installed(external_ids: Mapping[str, str]) -> bool:
     return external_ids.get("ovn-installed") == "true"
+
+
+def _installed_ms(external_ids: Mapping[str, str]) -> int | None:
+    moment = external_ids.get("ovn-installed-ts", "")
+    is_number = moment.isascii() and moment.isdigit()
+    return int(moment) if is_number and _is_installed(external_ids) else None
 
 
 def _rows(result: Mapping[str, Any]) -> Sequence[Row]:

@@ -25,6 +25,8 @@ LOCALNET_NIC_NAME = "localnet_port"
 HOST_ID = "ovirt_binding_host_id"
 VNIC_TYPE = "ovirt_binding_vnic_type"
 BINDING_PROFILE = "ovirt_binding_profile"  # JSON object
+# JSON list of {host, vnic_type and profile if not the port's}; only during a migration
+INACTIVE_BINDINGS = "ovirt_inactive_bindings"
 ADDRESS_PAIRS = (
     "ovirt_allowed_address_pairs"  # JSON list of {ip_address, mac_address if not its own}
 )

@@ -142,4 +142,4 @@ REFERENCES = frozenset(
 
 # Columns that the proxy can do without: it asks for them only where the
 # server's schema has them. (table, column)
-OPTIONAL = frozenset({(PORT, "tag_request"), (PORT, "dynamic_addresses"), (NAT, "gateway_port")})
+OPTIONAL = frozenset({(PORT, "dynamic_addresses"), (NAT, "gateway_port")})

@@ -182,7 +182,7 @@ def _plan_provider(draft: Draft, switch: Switch, values: Values, label: str) -> 
     draft.advance(f"physical_{physical}")
     if localnet is not None:
         options = {**localnet.options, "network_name": physical}
-        draft.update(localnet.copy(options=options, tag=tag, tag_request=None))
+        draft.update(localnet.copy(options=options, tag=tag, tag_request=tag))
         return
     uuid = draft.context.row_uuid(f"{label}/localnet")
     draft.insert_into(
@@ -194,7 +194,9 @@ def _plan_provider(draft: Draft, switch: Switch, values: Values, label: str) -> 
             type="localnet",
             addresses=("unknown",),
             options={"network_name": physical},
+            # OVN makes the first of the second, which ovirt-provider-ovn does not know.
             tag=tag,
+            tag_request=tag,
             external_ids={keys.NIC_NAME: keys.LOCALNET_NIC_NAME},
         ),
     )

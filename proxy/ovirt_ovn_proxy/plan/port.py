@@ -27,6 +27,7 @@ from ..wire.port import (
 from ..wire.security_group import groups_of_port
 from ..wire.subnet import ranges_of
 from .addresses import Allocator, make_mac, take_mac
+from .binding import without_inactive
 from .common import created, put, updated
 from .common import network as _network
 from .dhcp import with_dhcp
@@ -81,7 +82,7 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     port = SwitchPort.new(port_id, name=port_id, external_ids=external_ids)
     port = with_asked_state(port, values["admin_state_up"], is_up(switch))
     port = with_addresses(port, mac, ips, security, pairs)
-    port = _with_host(draft, port, values["binding:host_id"])
+    port = without_inactive(port, values["binding:host_id"], context.config)
     port = with_dhcp(draft, port, draft.subnets_of(switch.uuid))
     port = join_groups(draft, port, values, security)
     draft.insert_into(switch, "ports", port)
@@ -105,7 +106,7 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if "binding:host_id" in values:
         # That there is nothing left to clear is for a guard as well.
         draft.rest_on(port, "options")
-        wanted = _with_host(draft, wanted, values["binding:host_id"])
+        wanted = without_inactive(wanted, values["binding:host_id"], draft.context.config)
     if _ADDRESS_ATTRIBUTES & set(values):
         wanted = _readdressed(draft, switch, port, wanted, values)
     if "extra_dhcp_opts" in values:
@@ -174,20 +175,6 @@ def _put_attributes(external_ids: dict[str, str], values: Values) -> None:
             put(external_ids, key, values[name], default)
     if "binding:profile" in values:
         put(external_ids, keys.BINDING_PROFILE, values["binding:profile"] or {}, {})
-
-
-def _with_host(draft: Draft, port: SwitchPort, host: str) -> SwitchPort:
-    """Return the port with the options that its host asks for.
-
-    Without `ovs-version-2.9` none, and any that an earlier start or a migration
-    left go: a port pinned to another host would stay without network.
-    """
-    options = dict(port.options)
-    options.pop("requested-chassis", None)
-    options.pop("activation-strategy", None)
-    if draft.context.config.ovs_version_2_9 and host:
-        options["requested-chassis"] = host
-    return port.copy(options=options)
 
 
 def _readdressed(

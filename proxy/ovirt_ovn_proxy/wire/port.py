@@ -171,7 +171,8 @@ def is_service_port(row: SwitchPort) -> bool:
 
 def host_of(row: SwitchPort) -> str:
     """Return the host that a port was last announced on, "" for none."""
-    return row.external_ids.get(keys.HOST_ID) or row.options.get("requested-chassis", "")
+    pinned = row.options.get("requested-chassis", "").partition(",")[0]
+    return row.external_ids.get(keys.HOST_ID) or pinned
 
 
 def asked_admin_state(row: SwitchPort) -> bool:

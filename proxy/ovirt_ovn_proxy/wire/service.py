@@ -14,6 +14,7 @@ _EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "allowed-address-pairs": ("Allowed Address Pairs", "Further addresses that a port may use."),
     "availability_zone": ("Availability Zone", "The availability zones; there are none."),
     "binding": ("Port Binding", "The host that a port is on."),
+    "binding-extended": ("Port Bindings Extended", "The host that a port is about to move to."),
     "empty-string-filtering": ("Empty String Filtering", "Filters may look for empty values."),
     "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "SNAT can be switched off."),
     "external-net": ("Neutron external network", "Networks can be external."),

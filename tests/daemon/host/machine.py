@@ -75,9 +75,8 @@ cp -r {os.path.dirname(lxml.__file__)} {LIBRARY}
 chmod -R go+rX {LIBRARY}
 make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON} PYTHON_SITELIB=/run/vdsm-tool
 {_open_up(Path(sys.base_prefix))}
-echo ready
-exec cat
 """
+_HOLD = "echo ready\nexec cat\n"
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,17 @@ class Outcome:
 
 
 class Machine:
-    """The hypervisor, from its start to `stop`."""
+    """The hypervisor, from its start to `stop`.
 
-    def __init__(self) -> None:
+    `private` are the namespaces that it does not share with its maker, as unshare has them;
+    `setup` is shell that is run in them.
+    """
+
+    def __init__(self, private: Sequence[str] = ("--mount", "--net"), setup: str = "") -> None:
         assert os.geteuid() == 0, "Namespaces and VDSM's user are needed: run these tests as root."
+        self._namespaces = list(dict.fromkeys(["--mount", "--net", *private]))
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--net", "sh", "-c", _SETUP],
+            ["unshare", *private, "sh", "-c", _SETUP + setup + _HOLD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -126,17 +130,22 @@ class Machine:
             self.stop()
             raise AssertionError("the namespaces of the machine could not be set up")
 
+    @property
+    def pid(self) -> int:
+        """The process that holds the namespaces."""
+        return self._holder.pid
+
     def stop(self) -> None:
         """End it, and with it all that is mounted there."""
         self._holder.communicate(timeout=10)
 
     def path(self, inside: str) -> Path:
         """Return where a file of the machine can be seen from outside."""
-        return Path(f"/proc/{self._holder.pid}/root{inside}")
+        return Path(f"/proc/{self.pid}/root{inside}")
 
     def command(self, *command: str, user: int = 0) -> list[str]:
         """Return a command as it is started there."""
-        enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--net", "--wdns=/"]
+        enter = ["nsenter", f"--target={self.pid}", *self._namespaces, "--wdns=/"]
         if user:
             enter += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         return [*enter, *command]

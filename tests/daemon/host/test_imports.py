@@ -29,10 +29,12 @@ NETWORK_SETUP = {
     *("ovnfacts", "ovsdb", "rtnetlink", "vdsmconf"),
     *("collections", "socket", "struct", "typing"),
 }
+MIGRATION = {"bindings", "blackout", "listeners", "migration", "socket", "ssl", "threading", "vif"}
 # What those of the standard library import in their turn, on any Python from 3.9 to 3.13.
 # Names that begin with "_" are parts of these.
 IN_TURN = {
-    *("abc", "array", "contextlib", "copyreg", "enum", "errno", "functools", "heapq"),
+    *("abc", "array", "base64", "binascii", "collections", "contextlib", "copyreg", "enum"),
+    *("calendar", "errno", "functools", "heapq"),
     *("itertools", "keyword", "math", "operator", "re", "reprlib", "selectors"),
     *("sre_compile", "sre_constants", "sre_parse", "types", "warnings"),
 }
@@ -100,3 +102,28 @@ def test_network_setup(machine: Machine, point: str) -> None:
     assert "network_setup" in found
     public = {name for name in found if name[0] != "_" and name.partition(".")[0] not in IN_TURN}
     assert {name.partition(".")[0] for name in public} <= {*ALWAYS, *DATABASE, *NETWORK_SETUP}
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before_vm_migrate_source",
+        "before_vm_migrate_destination",
+        "after_vm_migrate_destination",
+        "after_vm_destroy",
+    ],
+)
+def test_migrations(machine: Machine, point: str) -> None:
+    """TLS and a thread, once for each migration; but no http, no email, no logging."""
+    vm_id = "bbbbbbbb-0000-4000-8000-000000000001"
+    machine.run("mkdir", "-p", "/run/vdsm/ovn-migrations")
+    machine.path(f"/run/vdsm/ovn-migrations/{vm_id}").write_text('{"ports": {"a": {}}}')
+    machine.write_settings("migration-wait=0")
+    found = imports_of_hook(machine, point, (DATA / "domain.xml").read_text(), vmId=vm_id)
+    lxml = imports(machine, PYTHON, "-I", "-X", "importtime", "-c", "import lxml.etree")
+
+    assert "migration" in found
+    public = {name for name in found - lxml if name[0] != "_"}
+    public = {name for name in public if name.partition(".")[0] not in IN_TURN}
+    assert public <= {*ALWAYS, *DATABASE, *MIGRATION}
+    assert ("lxml.etree" in found) == point.startswith("before")

@@ -27,6 +27,8 @@ DAEMON_ENVIRONMENT = {
 }
 # Points whose failure is the caller's.
 RAISING = (
+    "before_vm_migrate_source",
+    "before_vm_migrate_destination",
     "before_device_create",
     "before_nic_hotplug",
     "before_update_device",

@@ -29,6 +29,12 @@ class MovingVm(Vm):
         )
         links.send_whole_checksums(self.namespace, LINK)
         self.namespace.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
+        # A bridge without any port has no carrier, and then the kernel forgets its neighbours.
+        self.namespace.ip(
+            "link add keeper type veth peer name kept",
+            "link set kept arp off up",
+            f"link set keeper master {LINK} up",
+        )
         self.taps: dict[str, str] = {}
         self._add_tap(self.chassis, self.tap)
         self.namespace.ip(f"link set {self.tap} master {LINK}")

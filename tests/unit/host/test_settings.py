@@ -19,6 +19,8 @@ from ovirt_ovn_host.settings import DEFAULTS, PATH, parse
         ("vm-stats=yes", {"vm-stats": "yes"}),
         ("tunnel-network=tunnel\n", {"tunnel-network": "tunnel"}),
         ("tunnel-network=tunnel\ntunnel-network=\n", {}),
+        ("migration-wait=0\n", {"migration-wait": "0"}),
+        ("migration-wait=60\n", {"migration-wait": "60"}),
         ("# a comment\n\nsomething-new=1\nbridge\n=\n", {}),
     ],
 )
@@ -51,6 +53,9 @@ def test_valid(text: str, changed: dict[str, str] | None) -> None:
         "start-timeout=five",
         "start-timeout=\u0665",
         "start-timeout=" + "9" * 5000,
+        "migration-wait=61",
+        "migration-wait=-1",
+        "migration-wait=",
         "vm-stats=true",
         "tunnel-network=a/b",
         "tunnel-network=a b",

@@ -40,6 +40,7 @@ def test_ports() -> None:
             "mac": "56:6f:00:00:00:01",
             "interface": "vnet1",
             "is_installed": True,
+            "installed_ms": 1700000000000,
             "statistics": {"rx_bytes": 7},
         },
         {
@@ -48,6 +49,7 @@ def test_ports() -> None:
             "mac": "56:6f:00:00:00:02",
             "interface": "vnet2",
             "is_installed": False,
+            "installed_ms": None,
             "statistics": {},
         },
     ] == found.ports

@@ -86,6 +86,7 @@ def a_localnet(tag: int | None = None, physical: str = "phys", uuid: str = LOCAL
         addresses=("unknown",),
         options={"network_name": physical},
         tag=tag,
+        tag_request=tag,
         external_ids={keys.NIC_NAME: keys.LOCALNET_NIC_NAME},
     )
 

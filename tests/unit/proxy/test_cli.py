@@ -20,7 +20,7 @@ from ovirt_ovn_proxy import config as configuration
 from ovirt_ovn_proxy.checks import Finding
 from ovirt_ovn_proxy.cli import VERSION, main, set_up_logging
 from ovirt_ovn_proxy.config import Config
-from ovirt_ovn_proxy.errors import BadRequest
+from ovirt_ovn_proxy.errors import BadRequest, Unavailable
 
 # As sites have it; only the path of the log differs.
 LOGGER_CONF = """\
@@ -107,6 +107,13 @@ def compose(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             if path == "/bad":
                 raise BadRequest("HTTPBadRequest", "bad path")
             return "the transaction"
+
+        def release_bindings(self, config: Config) -> Iterator[str]:
+            calls.append(("release_bindings", config))
+            yield "one port"
+            if config.neutron_port == 1:
+                raise Unavailable("ServiceUnavailable", "lost")
+            yield "another port"
 
     recorder = Recorder("ovirt_ovn_proxy.compose")
     monkeypatch.setitem(sys.modules, recorder.__name__, recorder)
@@ -229,6 +236,21 @@ def test_explain_refusal(capsys: pytest.CaptureFixture[str]) -> None:
     """A request that would be refused says why, with exit code 1."""
     assert main(["explain", "GET", "/bad"]) == 1
     assert "ovirt-provider-ovn: bad path\n" in capsys.readouterr().err
+
+
+def test_release_bindings(
+    site: Path, compose: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is done is printed as it is done, also before a failure, which is told."""
+    assert main(["release-bindings"]) == 0
+    assert "one port\nanother port\n" == capsys.readouterr().out
+    (site / "main.conf").write_text("[PROVIDER]\nneutron-port=1\n")
+
+    assert main(["release-bindings"]) == 1
+    output = capsys.readouterr()
+    assert "one port\n" == output.out
+    assert "ovirt-provider-ovn: lost\n" in output.err
+    assert ["release_bindings"] * 2 == [call[0] for call in compose]
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["explain", "GET"], ["serve", "x"]])

@@ -21,6 +21,7 @@ import pytest
 from certificates import make_certificate
 from ovirt_ovn_proxy import connection as connection_module
 from ovirt_ovn_proxy import server as server_module
+from ovirt_ovn_proxy.client_certificate import KEY
 from ovirt_ovn_proxy.http1 import SEND_SIZE, Answer
 from ovirt_ovn_proxy.server import Limits, Listener, ListenError, Server
 
@@ -929,6 +930,34 @@ def test_a_port_that_is_taken_is_named(serve: Serve) -> None:
         server.start()
     assert server.stop()
     socket.create_server((host, free_port)).close()
+
+
+def test_a_port_that_need_not_be(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a listener can be done without, the others serve, and the log names it."""
+    taken = serve(answering([b"taken"])).addresses[0]
+    listeners = [
+        Listener("127.0.0.1", 0, answering([b"first"])),
+        Listener(*taken, answering([b"optional"]), is_optional=True),
+        Listener("127.0.0.1", 0, answering([b"last"])),
+    ]
+    server = Server(listeners)
+    server.start()
+    try:
+        assert [b"first", b"last"] == [body_of(exchange(one)) for one in server.addresses]
+    finally:
+        assert server.stop()
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith(f"cannot listen on 127.0.0.1:{taken[1]}: Address already in use; ")
+
+
+def test_nobody_is_known_without_a_certificate(serve: Serve) -> None:
+    """What a client sends never looks like the certificate of one that has shown it."""
+    recorder = Recorder()
+    headers = [f"{name}: hv1" for name in (KEY, KEY.upper(), KEY.replace("_", "-"))]
+    request = "\r\n".join(["GET / HTTP/1.1", "Host: x", *headers, "\r\n"]).encode()
+
+    assert 200 == status_of(exchange(serve(recorder).addresses[0], request))
+    assert KEY not in recorder.calls[0]
 
 
 def test_a_bad_host_is_named() -> None:

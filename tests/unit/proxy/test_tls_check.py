@@ -40,6 +40,7 @@ def checked(pki: Path, *, days: int = 0, **changes: Any) -> tuple[list[str], lis
         "ssl_key_file": str(pki / "server.key"),
         "ssl_cert_file": str(pki / "server.pem"),
         "ssl_cacert_file": str(pki / "root.pem"),
+        "bindings_ca_file": str(pki / "root.pem"),
         **changes,
     }
     findings = list(check_files(Config(**settings), now() + timedelta(days=days)))
@@ -151,3 +152,24 @@ def test_files_towards_the_northbound(pki: Path) -> None:
     [problem], _ = checked(pki, ssl_key_file=str(pki / "root.key"), **settings)
     assert "server.pem with key" in problem
     assert problem.endswith("(for ssl: remotes)")
+
+
+@pytest.mark.parametrize(
+    ("changes", "remark"),
+    [
+        ({"bindings_ca_file": "/nowhere.pem"}, "[BINDINGS] ca-file /nowhere.pem: No such file"),
+        ({"bindings_ca_file": "{pki}/root.key"}, "root.key: holds no PEM certificate; without the"),
+        ({"bindings_port": 9696}, "[BINDINGS] port: 9696 is another port's; without the bindings"),
+        ({"bindings_port": 0, "bindings_ca_file": "/nowhere.pem"}, ""),
+    ],
+)
+def test_bindings_port(pki: Path, changes: dict[str, Any], remark: str) -> None:
+    """What keeps the bindings port from working is told, and is no error."""
+    settings: dict[str, Any] = {
+        name: value.format(pki=pki) if isinstance(value, str) else value
+        for name, value in changes.items()
+    }
+    problems, remarks = checked(pki, **settings)
+
+    assert not problems
+    assert ([True] if remark else []) == [remark in one for one in remarks[1:]]

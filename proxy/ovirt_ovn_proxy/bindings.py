@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bindings listener's application: hosts announce the ports of VMs that move to them.
+
+A host is known by its certificate, so it needs no token, and may change nothing but its
+own bindings. Everything else is `app`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from webob import Request, Response
+
+from .client_certificate import KEY, ClientCertificate, canonical
+from .errors import Forbidden
+from .routes import Route, match_bindings
+from .wire.binding import BINDING
+from .wsgi import USER
+
+_READING = ("list_bindings", "show_binding")
+_OF_ONE_HOST = ("activate_binding", "delete_binding")
+
+
+class BindingsApi:
+    """The bindings listener's requests, a function from request to response.
+
+    `answer` does what a host may have done.
+    """
+
+    def __init__(self, answer: Callable[[Request, Route], Response]) -> None:
+        self._answer = answer
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request; raises subclasses of ApiError for everything but success."""
+        certificate = request.environ.get(KEY)
+        # Of this very class: whatever else another server puts there proves nothing.
+        if not isinstance(certificate, ClientCertificate):
+            raise Forbidden("Forbidden", "Bindings are for hosts that show their certificate.")
+        names = certificate.names
+        request.environ[USER] = ",".join(sorted(names))
+        route = match_bindings(request.method, request.environ.get("PATH_INFO", ""))
+        if route.action not in _READING:
+            _check_own(names, route, request.body)
+        return self._answer(request, route)
+
+
+def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:
+    """Raise Forbidden for a change of anything but a host's own binding."""
+    if route.action == "create_binding":
+        hosts = [values["host"] for values in BINDING.read_post(body)[0]]
+    elif route.action in _OF_ONE_HOST:
+        hosts = [route.ids[1]]
+    else:
+        raise Forbidden("Forbidden", "Hosts add, activate and delete bindings, and nothing else.")
+    for host in hosts:
+        if canonical(host) not in names:
+            shown = ", ".join(sorted(names)) or "nobody"
+            raise Forbidden(
+                "Forbidden", f"The certificate is for {shown}, and not for host {host}."
+            )

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `listener` runs on a machine. A program.
+
+Prints "ready", and then each request as a line of JSON: method, path, body, and the
+names in the client's certificate.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import ssl
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+SUCCESS = {
+    "GET": (200, '{"bindings": []}'),
+    "POST": (201, "{}"),
+    "PUT": (200, "{}"),
+    "DELETE": (204, ""),
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as it was told on the command line."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        if self.server.asked["manner"] == "silent":
+            time.sleep(60)
+        self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def answer(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length).decode()
+        names = [value for _, value in self.request.getpeercert()["subjectAltName"]]
+        seen = {"method": self.command, "path": self.path, "body": body, "names": names}
+        print(json.dumps(seen), flush=True)
+        manner = self.server.asked["manner"]
+        if manner == "hang":
+            time.sleep(60)
+        if manner == "nonsense":
+            self.wfile.write(b"220 mail.example.com\r\n")
+        if manner == "answer":
+            answers = {**SUCCESS, **self.server.asked["answers"]}
+            status, content = answers.get(f"{self.command} {self.path}", answers[self.command])
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content.encode())
+        self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens on all addresses."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self.asked = asked
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(f"{asked['certificate']}.pem", f"{asked['certificate']}.key")
+        self.tls.load_verify_locations(asked["authority"])
+        self.tls.verify_mode = ssl.CERT_REQUIRED
+        super().__init__(("", asked["port"]), Handler)
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: clients that give up are what tests are about."""
+
+
+if __name__ == "__main__":
+    with Server(json.loads(sys.argv[1])) as server:
+        print("ready", flush=True)
+        server.serve_forever()

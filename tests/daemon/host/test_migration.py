@@ -1,0 +1,553 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hooks of a live migration on the host that a VM moves to, one by one.
+
+What comes of them with a real proxy, and for the VM, is in tests/migration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.host.listener import CENTRAL, CHASSIS, PKI, enroll, listening, make_certificates
+from daemon.host.machine import DB_SOCKET, PYTHON, Machine, OpenVSwitch, Outcome, open_vswitch
+from daemon.ovsdb import short_folder
+
+pytestmark = pytest.mark.daemon
+
+DATA = Path(__file__).resolve().parents[2] / "data" / "vdsm"
+DOMAIN = (DATA / "domain.xml").read_text()
+VM = "bbbbbbbb-0000-4000-8000-000000000001"
+PORT1 = "aaaaaaaa-0000-4000-8000-000000000001"
+PORT2 = "aaaaaaaa-0000-4000-8000-000000000004"
+FOLDER = "/run/vdsm/ovn-migrations"
+HOOK_PROGRAM = "/usr/share/ovirt-provider-ovn-driver/hook.py"
+LEAVING, COMING, CAME, GONE = (
+    "before_vm_migrate_source",
+    "before_vm_migrate_destination",
+    "after_vm_migrate_destination",
+    "after_vm_destroy",
+)
+# No more than what this machine, which is busy, adds to the time that a hook gives itself.
+PATIENCE_S = 8.0
+
+
+def path_of(port_id: str, rest: str = "") -> str:
+    return f"/v2.0/ports/{port_id}/bindings{rest}"
+
+
+@pytest.fixture(scope="module")
+def certificates() -> Iterator[Path]:
+    """Those of a site."""
+    with short_folder() as folder:
+        make_certificates(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def only_switch(only_machine: Machine, certificates: Path) -> Iterator[OpenVSwitch]:
+    """The one Open vSwitch of these tests, on a host of the site."""
+    with open_vswitch(only_machine) as switch:
+        yield switch
+
+
+@pytest.fixture
+def switch(only_switch: OpenVSwitch) -> OpenVSwitch:
+    """It, as a chassis whose central is known by address."""
+    only_switch.set_chassis(system_id=CHASSIS, ovn_remote="ssl:127.0.0.1:6642")
+    return only_switch
+
+
+@pytest.fixture
+def host(machine: Machine, switch: OpenVSwitch, certificates: Path) -> Machine:
+    """That host, with all that it needs."""
+    enroll(machine, certificates)
+    machine.write_settings("migration-wait=0")
+    return machine
+
+
+def run(machine: Machine, point: str, xml: str = DOMAIN) -> Outcome:
+    """Run a hook, which must leave the migration alone whatever happens."""
+    outcome = machine.hook(point, xml=xml, vm_id=VM)
+    assert (0, None, xml) == (outcome.ours.status, outcome.error, outcome.data)
+    return outcome
+
+
+def said(machine: Machine, point: str, xml: str = DOMAIN) -> str:
+    """Run a hook and return its one line, "" for none."""
+    line = run(machine, point, xml).ours.stderr
+    assert line.count("\n") == (1 if line else 0)
+    return line
+
+
+def records(machine: Machine) -> dict[str, Any]:
+    """What the hooks remember, by the file's name."""
+    folder = machine.path(FOLDER)
+    if not folder.exists():
+        return {}
+    return {path.name: json.loads(path.read_text())["ports"] for path in folder.iterdir()}
+
+
+def test_a_migration(host: Machine, switch: OpenVSwitch) -> None:
+    """Each OVN port is announced and then activated for this chassis, and the meter is logged."""
+    for tap, port_id in (("vnet0", PORT1), ("vnet3", PORT2)):
+        switch.plug(tap, port_id, VM, "56:6f:00:00:00:01")
+    before = time.time()
+    with listening(host) as listener:
+        assert "" == said(host, COMING)
+        assert [VM] == list(records(host))
+        assert {PORT1, PORT2} == set(records(host)[VM])
+        switch.install("vnet0")
+        moment = f"external_ids:ovn-installed-ts={int(before * 1000) + 100000}"
+        switch.vsctl("set", "Interface", "vnet0", moment)
+        line = said(host, CAME)
+    assert [
+        *(
+            {
+                "method": "POST",
+                "path": path_of(port_id),
+                "body": '{"binding": {"host": "hv1.example.com"}}',
+                "names": [CHASSIS],
+            }
+            for port_id in (PORT1, PORT2)
+        ),
+        *(
+            {
+                "method": "PUT",
+                "path": path_of(port_id, f"/{CHASSIS}/activate"),
+                "body": "",
+                "names": [CHASSIS],
+            }
+            for port_id in (PORT1, PORT2)
+        ),
+    ] == listener.stop()
+
+    clock, later = r"announced \d\d:\d\d:\d\d\.\d{3}Z", r"\+\d+\.\d{3} s"
+    tail = rf"resumed {later}, activated {later}"
+    assert re.fullmatch(
+        f"ovn {CAME}: VM {VM}: port {PORT1} {clock}, installed {later}, {tail}; "
+        f"port {PORT2} {clock}, not installed, {tail}\n",
+        line,
+    ), line
+    (done,) = records(host).items()
+    assert f"{VM}.done" == done[0]
+    first = done[1][PORT1]
+    assert before < first["announced"] < first["resumed"] < first["activated"] < time.time()
+    assert int(before * 1000) + 100000 == round(first["installed"] * 1000)
+
+    # The end of the VM, a long time after.
+    assert "" == said(host, GONE)
+    assert {} == records(host)
+
+
+@pytest.mark.parametrize(
+    ("known", "rest"),
+    [
+        ({CHASSIS: "ACTIVE"}, []),
+        ({CHASSIS: "ACTIVE", "hv2": "INACTIVE"}, []),
+        ({"hv2": "ACTIVE", CHASSIS: "INACTIVE"}, ["PUT"]),
+        ({"hv2": "ACTIVE"}, ["POST", "PUT"]),
+        ({"": "ACTIVE"}, ["POST", "PUT"]),
+        ({}, ["POST", "PUT"]),
+    ],
+)
+def test_a_vm_that_leaves(host: Machine, known: dict[str, str], rest: list[str]) -> None:
+    """A port that is not known to be here is made this host's, before it is announced elsewhere."""
+    body = json.dumps({"bindings": [{"host": name, "status": it} for name, it in known.items()]})
+    here = {"bindings": [{"host": CHASSIS, "status": "ACTIVE"}]}
+    answers = {
+        f"GET {path_of(PORT1)}": (200, body),
+        f"GET {path_of(PORT2)}": (200, json.dumps(here)),
+    }
+    with listening(host, answers) as listener:
+        assert "" == said(host, LEAVING)
+    activated = {"PUT": path_of(PORT1, f"/{CHASSIS}/activate"), "POST": path_of(PORT1)}
+    assert [
+        ("GET", path_of(PORT1)),
+        *((method, activated[method]) for method in rest),
+        ("GET", path_of(PORT2)),
+    ] == asked(listener.stop())
+    assert {} == records(host)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, '{"NeutronError": {"message": "no such port"}}', "404 no such port"),
+        (200, "{", "its bindings cannot be read: "),
+        (200, '{"bindings": [1]}', "its bindings cannot be read: "),
+        (200, '{"bindings": 1}', "its bindings cannot be read: "),
+        (200, "[]", "its bindings cannot be read: "),
+        (503, "", "503"),
+    ],
+)
+def test_what_is_not_confirmed(host: Machine, status: int, body: str, words: str) -> None:
+    """One line says what the proxy did not do, and the other ports are confirmed."""
+    with listening(host, {f"GET {path_of(PORT1)}": (status, body)}) as listener:
+        line = said(host, LEAVING)
+    assert line.startswith(f"ovn {LEAVING}: not confirmed: port {PORT1}: ")
+    assert words in line
+    assert PORT2 not in line
+    assert ("GET", path_of(PORT2)) in asked(listener.stop())
+
+
+def test_a_migration_that_fails(host: Machine) -> None:
+    """What was announced for a VM that did not come is taken away; more is not done."""
+    with listening(host) as listener:
+        said(host, COMING)
+        assert "" == said(host, GONE)
+        assert "" == said(host, CAME)
+    assert [("DELETE", path_of(port_id, f"/{CHASSIS}")) for port_id in (PORT1, PORT2)] == asked(
+        listener.stop()[2:]
+    )
+    assert {} == records(host)
+
+
+def asked(requests: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(request["method"], request["path"]) for request in requests]
+
+
+def test_vms_that_do_not_move(host: Machine) -> None:
+    """Without an announcement there is nothing to do, and no Python is started for it."""
+    with replaced_program(host, "import sys; sys.exit('started')"):
+        assert ["", ""] == [said(host, CAME), said(host, GONE)]
+        assert "" == said(host, COMING, "<domain/>")
+        assert "started\n" == said(host, COMING)
+    assert {} == records(host)
+
+
+@contextmanager
+def replaced_program(host: Machine, text: str) -> Iterator[None]:
+    """Have something else in the place of what the guards start."""
+    with host.missing(HOOK_PROGRAM):
+        host.path(HOOK_PROGRAM).write_text(text)
+        yield
+
+
+def test_no_port_of_ovn(host: Machine) -> None:
+    """Ports on other bridges are not OVN's."""
+    host.write_settings("bridge=br-other")
+    with listening(host) as listener:
+        assert "" == said(host, COMING)
+    assert ([], {}) == (listener.stop(), records(host))
+
+
+@contextmanager
+def holding(host: Machine, inside: str, text: str) -> Iterator[None]:
+    """Have other content in a file."""
+    path = host.path(inside)
+    kept = path.read_text() if path.exists() else None
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.unlink()
+        if kept is not None:
+            path.write_text(kept)
+
+
+@pytest.mark.parametrize("url", ["", f"https://{CENTRAL}:9000", f"https://{CENTRAL}:9000/ovn/"])
+def test_where_the_listener_is(host: Machine, url: str) -> None:
+    """It is on the central, or where the setting says, known by the name in its certificate."""
+    host.write_settings(f"bindings-url={url}")
+    names = host.path("/etc/hosts").read_text()
+    listener = listening(host, port=9000 if url else 9697)
+    with holding(host, "/etc/hosts", f"{names}\n127.0.0.1 {CENTRAL}\n"), listener as heard:
+        assert "" == said(host, COMING)
+    prefix = "/ovn" if url.endswith("/") else ""
+    assert [f"{prefix}{path_of(port_id)}" for port_id in (PORT1, PORT2)] == [
+        path for _, path in asked(heard.stop())
+    ]
+
+
+def test_several_centrals(host: Machine, switch: OpenVSwitch) -> None:
+    """One that is away or silent leaves time for the next."""
+    switch.set_chassis(ovn_remote="ssl:127.0.0.2:6642,ssl:[::2]:6642,ssl:127.0.0.1:6642")
+    with listening(host) as listener:
+        assert "" == said(host, COMING)
+    assert 2 == len(listener.stop())
+
+
+def test_a_leftover_of_ours(host: Machine) -> None:
+    """What an earlier migration has left here is taken away, and the port announced anew."""
+    with listening(host, {f"POST {path_of(PORT1)}": (409, "exists")}) as listener:
+        line = said(host, COMING)
+    assert [
+        ("POST", path_of(PORT1)),
+        ("DELETE", path_of(PORT1, f"/{CHASSIS}")),
+        ("POST", path_of(PORT1)),
+        ("POST", path_of(PORT2)),
+    ] == asked(listener.stop())
+    assert f"ovn {COMING}: not announced: port {PORT1}: 127.0.0.1 port 9697: 409 exists\n" == line
+    assert [PORT2] == list(records(host)[VM])
+
+
+def test_the_engine_was_faster(host: Machine) -> None:
+    """A port that is on this host already, or never was announced, is no reason to worry."""
+    activate = {
+        f"PUT {path_of(PORT1, f'/{CHASSIS}/activate')}": (409, "already active"),
+        f"PUT {path_of(PORT2, f'/{CHASSIS}/activate')}": (404, "no binding"),
+    }
+    with listening(host, activate):
+        said(host, COMING)
+        line = said(host, CAME)
+    assert re.search(rf"port {PORT1} .*, activated \+.*; port {PORT2} .*, not activated\n", line)
+    assert [f"{VM}.done"] == list(records(host))
+
+
+def test_the_wait(host: Machine) -> None:
+    """Nothing is activated before the old host has had the time that the setting gives it."""
+    host.write_settings("migration-wait=2")
+    with listening(host):
+        said(host, COMING)
+        line = said(host, CAME)
+    (port, _) = records(host)[f"{VM}.done"].values()
+    assert port["activated"] - port["resumed"] >= 2, line
+
+
+def test_a_vm_that_ends_meanwhile(host: Machine) -> None:
+    """A VM that is stopped during the wait is not activated any more."""
+    host.write_settings("migration-wait=2")
+    with listening(host) as listener, ThreadPoolExecutor(1) as pool:
+        said(host, COMING)
+        future = pool.submit(said, host, CAME)
+        time.sleep(0.5)
+        assert "" == said(host, GONE)
+        assert "" == future.result(30)
+    assert "PUT" not in [method for method, _ in asked(listener.stop())]
+    assert {} == records(host)
+
+
+def test_post_copy(host: Machine) -> None:
+    """While the old host still serves pages it has its tap: nothing is activated by us then."""
+    virsh = host.path("/usr/bin/virsh.new")
+    virsh.write_text('#!/bin/sh\necho "$*" >/run/vdsm/virsh\necho "running (post-copy)"\n')
+    virsh.chmod(0o755)
+    host.run("mv", "/usr/bin/virsh.new", "/usr/bin/virsh")
+    with listening(host) as listener:
+        said(host, COMING)
+        line = said(host, CAME)
+    host.run("rm", "/usr/bin/virsh")
+    assert ["POST", "POST"] == [method for method, _ in asked(listener.stop())]
+    assert f"VM {VM} is in post-copy: " in line
+    assert [VM] == list(records(host))
+    command = f"--readonly --connect=qemu:///system domstate --reason --domain={VM}\n"
+    assert command == host.path("/run/vdsm/virsh").read_text()
+
+
+def test_the_active_binding_stays(host: Machine) -> None:
+    """A refusal to delete the port's active binding is as it should be."""
+    with listening(host, {"DELETE": (409, "active")}):
+        said(host, COMING)
+        assert "" == said(host, GONE)
+    assert {} == records(host)
+
+
+def test_a_proxy_that_restarts(host: Machine) -> None:
+    """The activation waits some seconds for it."""
+    with listening(host):
+        said(host, COMING)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(said, host, CAME)
+        time.sleep(1)
+        assert not future.done()
+        with listening(host):
+            line = future.result(30)
+
+    assert 2 == len(re.findall(r" activated \+", line)), line
+    assert [f"{VM}.done"] == list(records(host))
+
+
+def test_a_proxy_that_is_away(host: Machine) -> None:
+    """A port that could not be activated is said to be so, and is tidied up with the VM."""
+    with listening(host):
+        said(host, COMING)
+    started = time.monotonic()
+    line = said(host, CAME)
+
+    assert time.monotonic() - started < 8 + PATIENCE_S
+    refused = "127.0.0.1 port 9697: Connection refused"
+    assert f"port {PORT1} is not activated: {refused}; port {PORT2} is not activated:" in line
+    assert [VM] == list(records(host))
+    assert f"still announced: port {PORT1}: {refused}" in said(host, GONE)
+    with listening(host) as listener:
+        assert "" == said(host, GONE)
+    assert ["DELETE", "DELETE"] == [method for method, _ in asked(listener.stop())]
+    assert {} == records(host)
+
+
+# What can be missing, and what is said then.
+
+
+@contextmanager
+def nothing(host: Machine) -> Iterator[None]:
+    yield
+
+
+def certificate_is_missing(host: Machine) -> AbstractContextManager[None]:
+    return host.missing(f"{PKI}/certs/vdsmcert.pem")
+
+
+def authority_is_missing(host: Machine) -> AbstractContextManager[None]:
+    return host.missing(f"{PKI}/certs/cacert.pem")
+
+
+@contextmanager
+def key_is_not_for_us(host: Machine) -> Iterator[None]:
+    host.run("chown", "root", f"{PKI}/keys/vdsmkey.pem")
+    yield
+
+
+@contextmanager
+def no_chassis(host: Machine) -> Iterator[None]:
+    host.run("ovs-vsctl", "remove", "Open_vSwitch", ".", "external_ids", "system-id")
+    yield
+
+
+@contextmanager
+def no_central(host: Machine) -> Iterator[None]:
+    host.run("ovs-vsctl", "remove", "Open_vSwitch", ".", "external_ids", "ovn-remote")
+    yield
+
+
+@contextmanager
+def bad_url(host: Machine) -> Iterator[None]:
+    host.write_settings("bindings-url=ftp://central")
+    yield
+
+
+@contextmanager
+def other_name(host: Machine) -> Iterator[None]:
+    host.write_settings("bindings-url=https://localhost:9697")
+    yield
+
+
+@contextmanager
+def name_servers_are_silent(host: Machine) -> Iterator[None]:
+    host.write_settings("bindings-url=https://central.example.net")
+    # sudo resolves names, too.
+    host.run("chmod", "777", DB_SOCKET)
+    # A port that is bound, but not read, takes questions and gives no answers.
+    source = "import socket, sys\ns = socket.socket(type=2); s.bind(('127.0.0.9', 53))\n"
+    source += "print(flush=True); sys.stdin.read()"
+    command = host.command(PYTHON, "-c", source)
+    with (
+        holding(host, "/etc/resolv.conf", "nameserver 127.0.0.9\n"),
+        holding(host, "/etc/nsswitch.conf", "hosts: dns\n"),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.communicate()
+    host.run("chmod", "750", DB_SOCKET)
+
+
+@contextmanager
+def records_cannot_be_written(host: Machine) -> Iterator[None]:
+    host.run("chown", "root", "/run/vdsm")
+    try:
+        yield
+    finally:
+        host.run("chown", "vdsm", "/run/vdsm")
+
+
+@contextmanager
+def silent_database(host: Machine) -> Iterator[None]:
+    with host.replaced("/usr/bin/ovsdb-client", "exec sleep 10"):
+        yield
+
+
+Accident = Callable[[Machine], AbstractContextManager[None]]
+
+
+@pytest.mark.parametrize(
+    ("accident", "listener", "words"),
+    [
+        (nothing, None, "127.0.0.1 port 9697: Connection refused"),
+        (nothing, {"manner": "silent"}, "127.0.0.1 port 9697: no answer in time"),
+        (nothing, {"manner": "hang"}, "no answer in time"),
+        (nothing, {"manner": "close"}, "the answer is not HTTP"),
+        (nothing, {"manner": "nonsense"}, "the answer is not HTTP"),
+        (nothing, {"certificate": "stranger"}, "its certificate is not accepted: "),
+        (nothing, {"answers": {"POST": (404, '{"NeutronError": {"message": "No"}}')}}, "404 No"),
+        (nothing, {"answers": {"POST": (403, "not yours")}}, "403 not yours"),
+        (nothing, {"answers": {"POST": (503, "<html>")}}, "503 <html>"),
+        (other_name, {}, "its certificate is not accepted: "),
+        (bad_url, {}, "bindings-url 'ftp://central' is not a URL such as https://HOST:9697"),
+        (certificate_is_missing, {}, f"{PKI}/certs/vdsmcert.pem and {PKI}/keys/vdsmkey.pem: No "),
+        (authority_is_missing, {}, f"{PKI}/certs/cacert.pem: No such file"),
+        (key_is_not_for_us, {}, f"{PKI}/keys/vdsmkey.pem: Permission denied"),
+        (no_chassis, {}, "the chassis' name '' cannot be in a URL"),
+        (no_central, {}, "no central is known"),
+        (records_cannot_be_written, {}, f"Permission denied: '{FOLDER}'"),
+        (silent_database, {}, "not done within 1.8 seconds"),
+        (name_servers_are_silent, {}, "not done within 1.8 seconds"),
+    ],
+)
+def test_what_can_be_missing(
+    host: Machine, accident: Accident, listener: dict[str, Any] | None, words: str
+) -> None:
+    """The VM moves as it does without us, at once or in two seconds, and one line says why."""
+    with accident(host):
+        started = time.monotonic()
+        if listener is None:
+            line = said(host, COMING)
+        else:
+            with listening(host, **listener):
+                line = said(host, COMING)
+        assert time.monotonic() - started < 2 + PATIENCE_S
+    assert line.startswith(f"ovn {COMING}: not announced: ")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("accident", "listener", "words"),
+    [
+        (nothing, None, "127.0.0.1 port 9697: Connection refused"),
+        (certificate_is_missing, {}, f"{PKI}/certs/vdsmcert.pem and {PKI}/keys/vdsmkey.pem: No "),
+        (no_central, {}, "no central is known"),
+        (silent_database, {}, "not done within 1.8 seconds"),
+    ],
+)
+def test_what_can_be_missing_where_a_vm_leaves(
+    host: Machine, accident: Accident, listener: dict[str, Any] | None, words: str
+) -> None:
+    """The same holds there."""
+    with accident(host), contextlib.ExitStack() as stack:
+        if listener is not None:
+            stack.enter_context(listening(host))
+        line = said(host, LEAVING)
+    assert line.startswith(f"ovn {LEAVING}: not confirmed: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("point", [LEAVING, COMING, CAME, GONE])
+def test_without_the_package(host: Machine, point: str) -> None:
+    """A guard that has outlived its package, or half of an update, stops no migration."""
+    host.run("mkdir", "-p", FOLDER)
+    host.path(f"{FOLDER}/{VM}").write_text("{}")
+    with host.missing(HOOK_PROGRAM):
+        assert "" == said(host, point)
+    for text in ("import sys; sys.exit(2)", "import os; os.abort()", "nonsense!"):
+        with replaced_program(host, text):
+            run(host, point)
+
+
+def test_a_record_that_is_none(host: Machine) -> None:
+    """Whatever lies there, nothing is done with it."""
+    host.run("mkdir", "-p", FOLDER)
+    for content in ("", "{", "{}", '{"ports": []}', '{"ports": {"a": 1}}'):
+        host.path(f"{FOLDER}/{VM}").write_text(content)
+        assert ["", ""] == [said(host, CAME), said(host, GONE)]
