@@ -46,8 +46,6 @@ class Hosts:
         said = configure(
             chassis,
             f"[ovn]\ncentral = {central}\ntunnel = {tunnel or chassis.encap_ip}\n"
-            # A session from an address that the host has no more is given up soon.
-            "remote-probe-interval = 1000\n"
             "restart-wait = 1000\n"
             f"[tls]\nprivate-key = {files}.key\ncertificate = {files}.pem\n"
             f"ca-certificate = {self._folder}/ca.pem\n",

@@ -138,7 +138,7 @@ class Chassis(Switch):
     def set_uplinks(self, is_up: bool) -> None:
         """Cut it off from chassis and physical networks, or connect it again.
 
-        A Southbound by unix socket stays within reach.
+        The central stays within reach.
         """
         state = "up" if is_up else "down"
         self.namespace.ip(*(f"link set {link} {state}" for link in self._uplinks().values()))

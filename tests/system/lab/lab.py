@@ -40,7 +40,9 @@ PROGRAMS = [
 ]
 # RFC 2544's addresses for laboratories.
 TUNNEL_NETWORK = "198.18.0"
-CENTRAL_IP = f"{TUNNEL_NETWORK}.254"
+# As with hosts of oVirt: what goes to the central is none of the tunnels' traffic.
+MANAGEMENT_NETWORK = "198.18.1"
+CENTRAL_IP = f"{MANAGEMENT_NETWORK}.254"
 SYNC_TIMEOUT_S = 15
 # The tables of Northbound whose rows live without a reference, but for its own record.
 ROOT_TABLES = [
@@ -118,8 +120,10 @@ class Lab:
         self.underlay = self.add_namespace("underlay")
         self.underlay.ip(
             "link add tunnels type bridge mcast_snooping 0",
-            f"addr add {CENTRAL_IP}/24 dev tunnels",
             "link set tunnels up",
+            "link add management type bridge mcast_snooping 0",
+            f"addr add {CENTRAL_IP}/24 dev management",
+            "link set management up",
         )
         with self.underlay.entered():
             servers = self._stack.enter_context(self._central(self.folder))
@@ -160,7 +164,14 @@ class Lab:
         address = f"{TUNNEL_NETWORK}.{number}/24"
         chassis = Chassis(spec, there, self.folder / spec.name, self.sb.remote, address)
         links.connect((self.underlay, spec.name), (there, "tunnel"))
-        self.underlay.ip(f"link set {spec.name} master tunnels")
+        self.underlay.ip(
+            f"link set {spec.name} master tunnels",
+            f"link add host{number} type veth peer name management netns {there.name}",
+            f"link set host{number} master management up",
+        )
+        there.ip(
+            f"addr add {MANAGEMENT_NETWORK}.{number}/24 dev management", "link set management up"
+        )
         for network in spec.physical_networks:
             assert self.physical_switch is not None
             self.physical_switch.lay_uplink(network, there)
