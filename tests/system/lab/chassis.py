@@ -98,6 +98,8 @@ class Chassis(Switch):
             **({"ovn-cms-options": "enable-chassis-as-gw"} if self.spec.is_gateway else {}),
             **self.spec.external_ids,
         }
+        # That is our configurator's.
+        external_ids.pop("ovn-remote", None)
         words = ["set", "Open_vSwitch", "."]
         words += [f'external_ids:{key}="{value}"' for key, value in external_ids.items()]
         for bridge, link in self._uplinks().items():

@@ -74,27 +74,8 @@ class ClusteredCentral:
     def __call__(self, folder: Path) -> Iterator[Mapping[str, HasRemote]]:
         """Run it in a folder."""
         with contextlib.ExitStack() as stack:
-            self.nb, self.sb = (
-                replace(
-                    database,
-                    servers=stack.enter_context(
-                        raft_cluster(
-                            folder,
-                            self._size,
-                            schema=schema,
-                            database=database.name,
-                            name=name,
-                            method="ssl",
-                            remotes=[f"pssl:{port}:{self._address}" for port in self._ports(first)],
-                            options=self._options,
-                        )
-                    ),
-                )
-                for database, name, schema, first in (
-                    (self.nb, "nb", NB_SCHEMA, NB_PORT),
-                    (self.sb, "sb", SB_SCHEMA, SB_PORT),
-                )
-            )
+            self.nb = self._start(stack, self.nb, NB_PORT, folder, "nb", NB_SCHEMA)
+            self.sb = self._start(stack, self.sb, SB_PORT, folder, "sb", SB_SCHEMA)
             for number in range(self._size):
                 control = folder / f"northd{number}.ctl"
                 command = [
@@ -108,6 +89,27 @@ class ClusteredCentral:
                 northd.start()
                 self._northds.append(northd)
             yield {"nb": self.nb, "sb": self.sb}
+
+    def _start(
+        self,
+        stack: contextlib.ExitStack,
+        database: Database,
+        first_port: int,
+        folder: Path,
+        name: str,
+        schema: Path,
+    ) -> Database:
+        cluster = raft_cluster(
+            folder,
+            self._size,
+            schema=schema,
+            database=database.name,
+            name=name,
+            method="ssl",
+            remotes=[f"pssl:{port}:{self._address}" for port in self._ports(first_port)],
+            options=self._options,
+        )
+        return replace(database, servers=stack.enter_context(cluster))
 
     def _node(self, number: int) -> Sequence[Daemon]:
         return self.nb.servers[number], self.sb.servers[number], self._northds[number]
