@@ -15,10 +15,18 @@ STATE ?= .run
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 DESTDIR ?=
+MANDIR ?= $(PREFIX)/share/man
 DATADIR := $(PREFIX)/share/ovirt-provider-ovn
 # The host's part; its hooks are started by this interpreter.
 HOST_DATADIR := $(PREFIX)/share/ovirt-provider-ovn-driver
 HOST_PYTHON ?= /usr/bin/python3
+# Modules come compiled, as who runs them may not write beside them. Packaging tools change
+# the times of files: so a compiled module knows its source by content.
+COMPILE_PYTHON ?= $(HOST_PYTHON)
+COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode checked-hash \
+	-s "$(DESTDIR)" -p /
+# make rpm: for which distributions, if not for that of this machine.
+DIST ?=
 
 BENCH_ARGS ?=
 SOAK_S ?= 600
@@ -32,7 +40,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system test-migration check-versions bench \
-	install install-proxy install-host clean tools-run tools-check tools-ansible
+	rpm install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -81,6 +89,9 @@ check-versions: tools-check ## unit and daemon tests on each supported Python an
 bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)
 
+rpm: ## packages, into build/rpm, for this distribution or for DIST=el9, el10, fedora
+	@scripts/rpm build/rpm $(DIST)
+
 install: install-proxy install-host ## copy proxy and hooks: DESTDIR, PREFIX, SYSCONFDIR, HOST_PYTHON
 
 install-proxy:
@@ -90,15 +101,34 @@ install-proxy:
 	sed 's|@DATADIR@|$(DATADIR)|' scripts/ovirt-provider-ovn.in \
 		>"$(DESTDIR)$(PREFIX)/bin/ovirt-provider-ovn"
 	chmod 755 "$(DESTDIR)$(PREFIX)/bin/ovirt-provider-ovn"
+	$(COMPILE) "$(DESTDIR)$(DATADIR)/ovirt_ovn_proxy"
+	install -d "$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/conf.d"
 	for file in $(wildcard proxy/etc/*.conf); do \
 		target="$(DESTDIR)$(SYSCONFDIR)/ovirt-provider-ovn/$${file##*/}"; \
-		[ -e "$$target" ] || install -D -p -m 644 "$$file" "$$target" || exit 1; \
+		[ -e "$$target" ] || install -D -p -m 600 "$$file" "$$target" || exit 1; \
 	done
+	install -D -p -m 644 proxy/logger.conf -t "$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn"
+	target="$(DESTDIR)$(SYSCONFDIR)/logrotate.d/ovirt-provider-ovn"; \
+		[ -e "$$target" ] || install -D -p -m 644 proxy/etc/logrotate "$$target"
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	for unit in ovirt-provider-ovn.service ovirt-provider-ovn-renew@.path ovirt-provider-ovn-renew.service; do \
+		target="$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit"; \
+		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+			"proxy/systemd/$$unit" >"$$target" && chmod 644 "$$target" || exit 1; \
+	done
+	for folder in sysusers tmpfiles; do \
+		install -D -p -m 644 "proxy/systemd/$$folder.conf" \
+			"$(DESTDIR)$(PREFIX)/lib/$$folder.d/ovirt-provider-ovn.conf" || exit 1; \
+	done
+	install -D -p -m 644 proxy/firewalld/ovirt-provider-ovn.xml \
+		-t "$(DESTDIR)$(PREFIX)/lib/firewalld/services"
+	install -D -p -m 644 man/ovirt-provider-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
+	install -D -p -m 644 man/ovirt-provider-ovn.conf.5 -t "$(DESTDIR)$(MANDIR)/man5"
 
 install-host:
 	cd vdsm_plugin && find hook.py ovirt_ovn_host -name '*.py' ! -path '*/.*' \
 		-exec install -D -p -m 644 {} "$(DESTDIR)$(HOST_DATADIR)/{}" \;
-	umask 022 && "$(HOST_PYTHON)" -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
+	$(COMPILE) "$(DESTDIR)$(HOST_DATADIR)/ovirt_ovn_host"
 	for hook in vdsm_plugin/hooks/*/50_ovn; do \
 		target="$(DESTDIR)$(PREFIX)/libexec/vdsm/$${hook#vdsm_plugin/}"; \
 		install -d "$${target%/*}" && sed -e 's|@PYTHON@|$(HOST_PYTHON)|' \
@@ -107,21 +137,26 @@ install-host:
 	done
 	install -D -p -m 440 vdsm_plugin/sudoers \
 		"$(DESTDIR)$(SYSCONFDIR)/sudoers.d/50_vdsm_hook_ovn"
+	install -D -p -m 644 vdsm_plugin/firewalld/ovirt-provider-ovn-driver.xml \
+		-t "$(DESTDIR)$(PREFIX)/lib/firewalld/services"
+	install -D -p -m 644 man/vdsm-tool-ovn.8 -t "$(DESTDIR)$(MANDIR)/man8"
 
 # vdsm-tool finds only what is beside VDSM's own modules.
 PYTHON_SITELIB ?= $(shell $(HOST_PYTHON) -c 'import importlib.util as u, pathlib, sysconfig; \
 	vdsm = u.find_spec("vdsm"); \
 	print(pathlib.Path(vdsm.origin).parents[1] if vdsm else sysconfig.get_path("purelib"))')
+TOOL_MODULES := $(patsubst vdsm_plugin/tool/%,%,$(wildcard vdsm_plugin/tool/*.py vdsm_plugin/tool/*/*.py))
 HOST_SETTINGS := $(SYSCONFDIR)/ovirt-provider-ovn-driver
 install-host: install-tool
 .PHONY: install-tool
 install-tool:
-	for file in ovn_config.py configurators/ovn.py; do \
+	for file in $(TOOL_MODULES); do \
 		target="$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool/$$file"; \
 		install -d "$${target%/*}" && \
 		sed 's|@DATADIR@|$(HOST_DATADIR)|' "vdsm_plugin/tool/$$file" >"$$target" && \
 		chmod 644 "$$target" || exit 1; \
 	done
+	$(COMPILE) $(addprefix "$(DESTDIR)$(PYTHON_SITELIB)/vdsm/tool"/,$(TOOL_MODULES))
 	install -D -p -m 644 vdsm_plugin/systemd/50-ovirt-provider-ovn-driver.conf \
 		-t "$(DESTDIR)$(PREFIX)/lib/systemd/system/ovn-controller.service.d"
 	install -d "$(DESTDIR)$(HOST_SETTINGS)/conf.d"
@@ -137,10 +172,11 @@ install-otopi:
 		install -D -p -m 644 "$$file" \
 			"$(DESTDIR)$(PREFIX)/share/$(OTOPI_PLUGIN)/$${file##*/}" || exit 1; \
 	done
+	$(COMPILE) "$(DESTDIR)$(PREFIX)/share/$(OTOPI_PLUGIN)"
 	install -d "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn"
 	ln -sfn ../../../$(OTOPI_PLUGIN) "$(DESTDIR)$(PREFIX)/share/otopi/plugins/ovirt-ovn/ovn"
 	install -D -p -m 644 otopi/ansible/ovirt-host-deploy-post-tasks.yml \
-		"$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn/ovirt-host-deploy-post-tasks.yml"
+		"$(DESTDIR)$(PREFIX)/share/doc/ovirt-provider-ovn-otopi/ovirt-host-deploy-post-tasks.yml"
 
 clean: ## remove what the targets above leave behind, except the data of make run
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
@@ -151,7 +187,7 @@ tools-run:
 	@scripts/venv run
 
 tools-demo:
-	@scripts/system-packages check
+	@scripts/system-packages demo
 	@scripts/venv tests
 
 tools-check:

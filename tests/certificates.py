@@ -19,15 +19,16 @@ def make_certificate(
     names: str | None = "IP:127.0.0.1",
     is_authority: bool = False,
     is_rsa: bool = False,
+    days: int = 2,
 ) -> None:
     """Make NAME.key and NAME.pem, signed by AUTHORITY.key, or by itself: an authority then.
 
     `names` are those that the certificate of a server carries ("DNS:a,IP:::1"); None: its
     common name alone tells whose it is.
-    `is_authority`: one below the other. Each is valid for two days.
+    `is_authority`: one below the other. `days` is how long it is valid.
     """
     command = ["openssl", "req", "-x509", "-newkey", *(_RSA if is_rsa else _ECDSA)]
-    command += ["-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-nodes", "-days", str(days), "-subj", f"/CN={name}"]
     command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
     if authority is not None:
         signer = folder / authority

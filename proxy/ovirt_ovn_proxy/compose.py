@@ -38,9 +38,10 @@ from .wsgi import Application
 
 log = logging.getLogger(__name__)
 
-_STOP_S = 10.0
+# With the second that the server adds, within the 10 s after which systemd kills.
+_STOP_S, _DISCONNECT_S = 7.0, 1.0
 # How often is looked for new certificates, and for a database that was loaded anew.
-_RENEW_S = 3.0
+_LOOK_S = 1.0
 
 
 def make_connection(config: Config) -> Connection[Replica]:
@@ -114,9 +115,13 @@ def serve(config: Config) -> int:
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
     vlans = VlanKeeper(config, connection)
+    told = ""
     while True:
+        if told != (status := _status(connection)):
+            told = status
+            notify(f"STATUS={status}")
         try:
-            received = signals.get(timeout=_RENEW_S)
+            received = signals.get(timeout=_LOOK_S)
         except queue.Empty:
             received = 0
         if received in (signal.SIGTERM, signal.SIGINT):
@@ -127,8 +132,14 @@ def serve(config: Config) -> int:
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)
-    connection.stop()
+    connection.stop(_DISCONNECT_S)
     return 0 if is_quiet else 1
+
+
+def _status(connection: Connection[Replica]) -> str:
+    """Return a line for `systemctl status`."""
+    text = " ".join(connection.status().split())
+    return text if connection.ready else f"answering 503: {text}"
 
 
 def check_online(config: Config, plugin: AuthPlugin) -> Iterator[Finding]:

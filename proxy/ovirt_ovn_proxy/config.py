@@ -20,6 +20,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import config_values as parse
 from .config_files import drop_ins, exists, read
+from .credentials import located
 from .errors import ConfigError
 from .nb.remote import Remote
 
@@ -340,6 +341,8 @@ def load(config_file: Path | None = None, config_dir: Path | None = None) -> Con
                 values[option.field] = _parse(option, text, f"{path}: [{section}] {option.key}")
                 sources[option.field] = path
                 break
+        if option.key.endswith("-file"):
+            values[option.field] = located(values.get(option.field, option.default))
     config = Config(**values, sources=MappingProxyType(sources))
     _check_together(config)
     return config

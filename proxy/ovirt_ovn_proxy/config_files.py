@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+from .credentials import located
 from .errors import ConfigError
 
 
@@ -57,7 +58,7 @@ def read(path: Path) -> list[tuple[str, str, str]]:
 def read_into(parser: configparser.RawConfigParser, path: Path) -> None:
     """Read a file with a parser; raises ConfigError, which never quotes the file."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with open(located(str(path)), encoding="utf-8-sig") as lines:
             parser.read_file(lines)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

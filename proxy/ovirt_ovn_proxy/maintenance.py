@@ -28,6 +28,8 @@ from .plan.vlans import find_loose, plan_kept
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
+# A service that is told to stop must not be kept from it for long.
+_KEEPING_S = 2.0
 
 
 def new_context(config: Config) -> Context:
@@ -44,7 +46,8 @@ def release_bindings(executor: Executor, replica: Replica, config: Config) -> It
     with replica.lock:
         port_ids = find_open(View(replica), config)
     number = 0
-    for line in _write(executor, port_ids, plan_release, config, "release-bindings"):
+    timeout_s = config.request_timeout_s
+    for line in _write(executor, port_ids, plan_release, config, "release-bindings", timeout_s):
         number += 1
         yield line
     yield f"ports released: {number}"
@@ -67,7 +70,9 @@ class VlanKeeper:
         with replica.lock:
             network_ids = find_loose(View(replica))
         try:
-            for line in _write(self._executor, network_ids, plan_kept, self._config, "keep VLANs"):
+            for line in _write(
+                self._executor, network_ids, plan_kept, self._config, "keep VLANs", _KEEPING_S
+            ):
                 log.info("%s is asked for, so that no OVN forgets it", line)
         except ApiError as error:
             log.warning("VLANs of networks cannot be kept: %s", error.message)
@@ -81,9 +86,10 @@ def _write(
     plan: Callable[[Sequence[str], Context, View], Plan],
     config: Config,
     comment: str,
+    timeout_s: float,
 ) -> Iterator[str]:
     """Plan so many objects at a time and have it committed; yield the plans' answers."""
     for start in range(0, len(ids), _AT_ONCE):
         make_plan = partial(plan, ids[start : start + _AT_ONCE], new_context(config))
-        deadline = time.monotonic() + config.request_timeout_s
+        deadline = time.monotonic() + timeout_s
         yield from executor.write(make_plan, lambda _view: (), comment, deadline).answer

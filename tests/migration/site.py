@@ -15,10 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from certificates import make_certificate
-from daemon.host.machine import Machine, Outcome
+from daemon.host.machine import Outcome
 from daemon.ovsdb import short_folder
 from daemon.proxy import ProxyProcess
 from system.lab import CENTRAL_IP, Chassis, Lab, MovingVm
+from system.lab.libvirt import Hypervisor
 
 LEAVING = "before_vm_migrate_source"
 COMING = "before_vm_migrate_destination"
@@ -36,9 +37,7 @@ class Host:
 
     def __init__(self, chassis: Chassis, pki: Path) -> None:
         self.chassis = chassis
-        socket = f"ln -s {chassis.folder}/db.sock /run/openvswitch/db.sock\n"
-        with chassis.namespace.entered():
-            self.machine = Machine(private=("--mount",), setup=socket)
+        self.machine = Hypervisor(chassis)
         for source, target, owner in (
             (f"{chassis.name}.pem", "certs/vdsmcert.pem", "root"),
             ("ca.pem", "certs/cacert.pem", "root"),

@@ -87,6 +87,8 @@ def test_files(installed: Path) -> None:
         f"{SITELIB}/vdsm/tool/configurators/ovn.py": 0o644,
         f"{SETTINGS}/ovn.conf": 0o644,
         DROP_IN: 0o644,
+        "usr/lib/firewalld/services/ovirt-provider-ovn-driver.xml": 0o644,
+        "usr/share/man/man8/vdsm-tool-ovn.8": 0o644,
     } == modes
     assert (installed / SETTINGS / "conf.d").is_dir()
 

@@ -35,7 +35,7 @@ def test_files(share: Path) -> None:
         assert expected == stat.S_IMODE(path.stat().st_mode), path
     installed = share / "ovirt-host-deploy" / "plugins" / HOST_DEPLOY / "ovn"
 
-    assert {it.name for it in PLUGIN.glob("*.py")} == {it.name for it in installed.iterdir()}
+    assert {it.name for it in PLUGIN.glob("*.py")} == {it.name for it in installed.glob("*.py")}
     own = share / "otopi" / "plugins" / OWN_GROUP / "ovn"
     assert installed.resolve() == own.resolve()
     assert not Path(os.readlink(own)).is_absolute()

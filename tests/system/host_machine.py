@@ -2,22 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host with our plugin installed, inside this machine, and a central that it can reach.
 
-Namespaces of its own, so that /etc, /usr, /var and /run can be written, services started
-and addresses given without touching the machine's. Open vSwitch and OVN are real; VDSM
-and systemd are stand-ins. Needs root. Everything in it ends with it.
+Services can be started there, and addresses given. Open vSwitch and OVN are real; VDSM and
+systemd are stand-ins.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import machines
 from certificates import make_certificate
 from daemon.ovsdb import SB_SCHEMA, short_folder, wait_until
 
@@ -37,21 +36,13 @@ PKI = Path("/etc/pki/vdsm/ovn")
 CALLS = Path("/run/systemctl.calls")
 SERVICES = ("openvswitch", "ovn-controller", "openvswitch-ipsec")
 
+# So that each daemon ends with the machine, wherever it has gone.
+_PRIVATE = ("--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
 _SET_UP = f"""
-set -e
-mount --make-rprivate /
-mount -t tmpfs none "$1"
-for folder in etc usr var; do
-    mkdir "$1/$folder" "$1/$folder.work"
-    mount -t overlay overlay /$folder \\
-        -o "lowerdir=$2/$folder:/$folder,upperdir=$1/$folder,workdir=$1/$folder.work"
-done
-mount -t tmpfs none /run
 hostname {NAME}
 rm -rf /etc/openvswitch /var/lib/openvswitch /var/lib/vdsm
 mkdir -p /etc/openvswitch /run/services {PKI} /var/log/openvswitch /var/log/ovn /var/lib/openvswitch
 for service in {" ".join(SERVICES)}; do : >/run/services/$service; done
-ip link set lo up
 for link in ovirtmgmt bond0 bond0.100 central; do
     ip link add $link type bridge
     ip link set $link up
@@ -62,29 +53,20 @@ ip address add {TUNNEL}/24 dev bond0.100
 ip address add {CENTRAL}/24 dev central
 ip address add {CENTRAL6}/64 dev central nodad
 touch /run/vdsm-passwd-is-configured
-echo ready
-# Daemons are this process' children in the end: who ignores them has them forgotten.
-exec /usr/bin/python3 -c '
-import signal, time
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-time.sleep(3600)
-'
 """
 
 
-class HostMachine:
+class HostMachine(machines.Machine):
     """Commands inside. `folder` is seen from both sides, and so is the image."""
 
-    def __init__(self, pid: int, folder: Path, image: Path) -> None:
+    def __init__(self, folder: Path, image: Path) -> None:
+        super().__init__(_PRIVATE, _SET_UP, image)
         self.folder = folder
         self.image = image
-        self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--uts", "--pid", "--"]
 
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command inside, whatever comes of it."""
-        return subprocess.run(
-            [*self._enter, *command], input=stdin, capture_output=True, text=True, timeout=60
-        )
+        return self.execute(*command, text=stdin)
 
     def do(self, *command: str, stdin: str = "") -> str:
         """Run a command inside that has to succeed, and return what it prints."""
@@ -203,14 +185,14 @@ def host_image() -> Iterator[Path]:
         for program in ("systemctl", "vdsm-tool"):
             shutil.copy(STANDINS / program, folder / "usr/bin")
         subprocess.run(
-            ["make", "-s", "-C", str(ROOT), "install-host", f"DESTDIR={folder}"],
+            ["make", "-s", "-C", str(ROOT), "install-host", "install-otopi", f"DESTDIR={folder}"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        make_certificate(folder, "ca")
+        make_certificate(folder, "ca", days=3000)
         make_certificate(folder, "other")
-        make_certificate(folder, "central", "ca", names=f"IP:{CENTRAL}")
-        make_certificate(folder, "host", "ca", names=f"DNS:{NAME}")
+        make_certificate(folder, "central", "ca", names=f"IP:{CENTRAL}", days=400)
+        make_certificate(folder, "host", "ca", names=f"DNS:{NAME}", days=90)
         make_certificate(folder, "stranger", "other", names=f"DNS:{NAME}")
         yield folder
 
@@ -218,26 +200,13 @@ def host_image() -> Iterator[Path]:
 @contextlib.contextmanager
 def host_machine(image: Path) -> Iterator[HostMachine]:
     """Give a host with the plugin installed and nothing configured; Open vSwitch is stopped."""
-    assert os.geteuid() == 0, "this test makes namespaces and needs root"
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(short_folder())
-        top = folder / "top"
-        top.mkdir()
-        flags = ["--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        holder = subprocess.Popen(
-            ["unshare", *flags, "sh", "-c", _SET_UP, "sh", str(top), str(image)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        stack.callback(holder.wait)
-        stack.callback(holder.kill)
-        assert holder.stdout is not None
-        stack.callback(holder.stdout.close)
-        assert holder.stdout.readline() == "ready\n"
-        children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text()
-        machine = HostMachine(int(children), folder, image)
-        enroll(machine)
-        yield machine
+    with short_folder() as folder:
+        machine = HostMachine(folder, image)
+        try:
+            enroll(machine)
+            yield machine
+        finally:
+            machine.stop()
 
 
 def enroll(machine: HostMachine, name: str = "host", authority: str = "ca") -> None:
@@ -268,4 +237,6 @@ def central(machine: HostMachine) -> Iterator[None]:
         machine.sbctl("init")
         yield
     finally:
+        # A test may have stopped it.
+        machine.do("sh", "-c", f"kill -CONT $(cat {folder}/sb.pid)")
         machine.do("ovs-appctl", "-t", f"{folder}/sb.ctl", "exit")

@@ -50,6 +50,18 @@ def settings(text: str) -> Spoil:
     return lambda host: host.write(SETTINGS / "ovn.conf", text)
 
 
+# Else as it is.
+NO_START = """
+mv /usr/bin/systemctl /usr/bin/systemctl.real
+cat >/usr/bin/systemctl <<'END'
+#!/bin/sh
+case "$*" in *"start openvswitch") echo Job for openvswitch.service failed. >&2; exit 1 ;; esac
+exec /usr/bin/systemctl.real "$@"
+END
+chmod 755 /usr/bin/systemctl
+"""
+
+
 def expired(host: HostMachine) -> None:
     for name in ("host.pem", "host.key", "ca.pem", "ca.key"):
         (host.folder / name).write_bytes((host.image / name).read_bytes())
@@ -140,6 +152,11 @@ CASES = {
         "Unit openvswitch.service not found.: is the package openvswitch installed?",
         do("sh", "-c", "systemctl stop openvswitch; rm /run/services/openvswitch"),
     ),
+    "Open vSwitch does not start": Case(
+        f"{CENTRAL} {ADDRESS}",
+        "service openvswitch: start: Job for openvswitch.service failed.",
+        do("sh", "-c", f"systemctl stop openvswitch; {NO_START}"),
+    ),
     "Open vSwitch hangs": Case(
         f"{CENTRAL} {ADDRESS}",
         "the local Open_vSwitch database: no answer within 3 seconds: systemctl status ovsdb",
@@ -227,6 +244,15 @@ def test_settings_that_cannot_be_applied(host: HostMachine, name: str) -> None:
     assert says in done.stderr
     assert "Reconfiguration of passwd is done." in done.stdout
     assert "" == host.state[0]
+
+
+def test_vdsmd_starts_without_open_vswitch(host: HostMachine) -> None:
+    """Where Open vSwitch is down for now, it is started, and all that is wanted is done."""
+    host.write(SETTINGS / "ovn.conf", OVN_CONF)
+    host.do("sh", "-c", "systemctl stop ovn-controller; systemctl stop openvswitch")
+    check_vdsmd_starts(host)
+    assert {"start openvswitch", "start ovn-controller"} <= set(host.calls)
+    assert host.tool("is-configured").stdout == ""
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

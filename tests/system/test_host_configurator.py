@@ -15,6 +15,7 @@ from system.host_machine import (
     CENTRAL,
     HOOK_FILE,
     NAME,
+    PKI,
     SETTINGS,
     SYSTEM_ID,
     TUNNEL,
@@ -44,13 +45,18 @@ def pids(host: HostMachine) -> list[str]:
     return [host.read(Path(f"/run/{name}.pid")) for name in PIDS]
 
 
-def test_a_host_that_nobody_wants_in_ovn(image: Path) -> None:
-    """Without settings every verb succeeds and does nothing, without Open vSwitch running."""
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_host_that_nobody_wants_in_ovn(image: Path, is_running: bool) -> None:
+    """Without settings every verb succeeds and does nothing, whether Open vSwitch runs or not."""
     with host_machine(image) as host:
+        if is_running:
+            host.start("openvswitch")
+        before = host.state
         for words in (
             ("is-configured",),
             ("is-configured", *MODULE),
             ("validate-config",),
+            ("validate-config", *MODULE),
             ("configure",),
             ("configure", "--force"),
             ("configure", "--force", *MODULE),
@@ -63,9 +69,9 @@ def test_a_host_that_nobody_wants_in_ovn(image: Path) -> None:
             is_asked = words[0] == "configure" and MODULE[1] in words
             assert is_asked == (says in done.stdout), words
             assert is_asked or "OVN:" not in done.stdout, words
-        assert [] == host.calls
+        assert before == host.state
         assert "" == host.read(HOOK_FILE)
-        assert "" == host.run("ls", "/run/openvswitch").stdout
+        assert is_running is bool(host.run("ls", "/run/openvswitch").stdout)
 
 
 def test_a_host_is_brought_into_ovn(host: HostMachine) -> None:
@@ -89,8 +95,13 @@ def test_a_host_is_brought_into_ovn(host: HostMachine) -> None:
     assert {"enable openvswitch", "enable ovn-controller", "start openvswitch-ipsec"} < set(
         host.calls
     )
-    # The engine's name stands for the network in both directions.
-    assert {"private_key", "certificate", "ca_cert"} < set(host.column("other_config"))
+    files = {"private_key": "ovn-key", "certificate": "ovn-cert", "ca_cert": "ca-cert"}
+    files = {key: f"{PKI}/{name}.pem" for key, name in files.items()}
+    # For IPsec, and for ovn-controller.
+    assert files.items() <= host.column("other_config").items()
+    assert all(path in host.vsctl("get-ssl") for path in files.values())
+    assert "secure" == host.vsctl("get-fail-mode", "br-int")
+    assert '"true"' == host.vsctl("get", "Bridge", "br-int", "other_config:disable-in-band")
 
 
 def test_a_second_run_changes_nothing_and_says_so(host: HostMachine) -> None:
@@ -310,6 +321,60 @@ def test_a_killed_run_is_completed_by_the_next_one(host: HostMachine) -> None:
         assert host.tool("is-configured").stdout == "", number
         host.vsctl("remove", "Open_vSwitch", ".", "external_ids", "ovn-remote", "--", "del-ssl")
         host.do("rm", "-f", str(SYSTEM_ID))
+
+
+HALF = {
+    "files, and nothing in the database": (
+        f"printf '%s\n' {NAME} >{SYSTEM_ID}",
+        f"printf x >{SETTINGS}/conf.d/.10-engine.conf.4711",
+    ),
+    "the database, and no files": (f"rm -f {SYSTEM_ID} {HOOK_FILE}",),
+    "half of the database": (
+        "ovs-vsctl --no-wait remove Open_vSwitch . external_ids ovn-remote -- del-ssl",
+        "ovs-vsctl --no-wait set-fail-mode br-int standalone",
+    ),
+    "no bridge": ("ovs-vsctl --no-wait del-br br-int",),
+    "services that are not started": (
+        "systemctl stop ovn-controller; systemctl stop openvswitch-ipsec",
+        "systemctl disable ovn-controller",
+    ),
+}
+
+
+@pytest.mark.parametrize("commands", HALF.values(), ids=HALF.keys())
+def test_what_a_crash_has_left_is_completed(host: HostMachine, commands: tuple[str, ...]) -> None:
+    """From any half of the way the next run gets to where an undisturbed one is."""
+    if "printf" in commands[0]:
+        host.write(SETTINGS / "ovn.conf", OVN_CONF)
+    else:
+        configured(host)
+    for command in commands:
+        host.do("sh", "-ec", command)
+
+    done = host.tool("configure", *MODULE)
+
+    assert done.returncode == 0, done.stderr
+    assert host.tool("is-configured").stdout == ""
+    host.wait_chassis(**{NAME: ADDRESS})
+    wait_until(lambda: host.is_connected)
+    assert f"{NAME}\n" == host.read(SYSTEM_ID)
+    assert "secure" == host.vsctl("get-fail-mode", "br-int")
+    assert host.run("systemctl", "is-active", "openvswitch-ipsec").returncode == 0
+    assert f"nothing to change: chassis {NAME}" in host.tool("configure", *MODULE).stdout
+
+
+def test_a_rename_that_was_cut_off_is_completed(host: HostMachine) -> None:
+    """The old chassis has left Southbound, and nothing else has been done yet."""
+    old = "old.example.com"
+    host.write(SETTINGS / "ovn.conf", f"{OVN_CONF}system-id = {old}\n")
+    assert host.tool("configure", *MODULE).returncode == 0
+    host.wait_chassis(**{old: ADDRESS})
+    wait_until(lambda: host.is_connected)
+    host.do("ovn-appctl", "-t", "ovn-controller", "exit")
+    host.wait_chassis()
+
+    configured(host, f"{OVN_CONF}system-id = {NAME}\n")
+    assert host.tool("is-configured").stdout == ""
 
 
 def test_two_at_once(host: HostMachine) -> None:

@@ -244,6 +244,33 @@ def test_a_stopped_ovn_controller_still_leaves(host: HostMachine) -> None:
     assert {} == host.chassis
 
 
+# The first time it ends as one does that has not read Southbound yet: nothing is removed.
+HASTY = """#!/bin/sh
+case "$*" in
+    *" exit")
+        [ -e /run/hasty ] || exec sh -c '>/run/hasty; kill -9 $(cat /run/ovn/ovn-controller.pid)'
+        ;;
+esac
+exec /usr/bin/ovn-appctl.real "$@"
+"""
+
+
+def test_a_chassis_is_seen_to_be_gone(host: HostMachine) -> None:
+    """An ovn-controller that has just been started may end too soon; then it is done again."""
+    assert host.tool("ovn-config", CENTRAL, ADDRESS, NAME).returncode == 0
+    host.wait_chassis(**{NAME: ADDRESS})
+    host.do("mv", "/usr/bin/ovn-appctl", "/usr/bin/ovn-appctl.real")
+    host.write(Path("/usr/bin/ovn-appctl"), HASTY, "0755")
+
+    done = host.tool("ovn-unconfigure")
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "hasty" in host.do("ls", "/run")
+    assert {} == host.chassis
+    assert f"OVN: chassis {NAME} is out of Southbound\n" in done.stdout
+    assert ["stop ovn-controller", "disable ovn-controller"] == host.calls[-2:]
+
+
 def test_a_host_leaves_without_its_central(image: Path) -> None:
     """Without Southbound the host is taken out as far as it goes; the rest is said."""
     with host_machine(image) as host:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TLS everywhere: who gets in at the proxy and at OVN's databases, and who does not.
 
-The central is set up by the commands of docs/central.md.
+The central is set up by the commands of docs/access.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from system.lab.service import Service, service, tls_settings
 
 pytestmark = pytest.mark.system
 
-MANUAL = Path(__file__).resolve().parents[2] / "docs" / "central.md"
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "access.md"
 BESIDE_THE_PROXY, FOR_OTHERS = "Northbound beside the proxy", "Northbound for other machines"
 # Where each of them has Northbound.
 NORTHBOUND = {BESIDE_THE_PROXY: "127.0.0.1", FOR_OTHERS: CENTRAL_IP}

@@ -20,7 +20,26 @@ SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
 RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
-CHECK_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient")
+KERNEL = "6.1.0-1"
+PACKAGERS = (
+    "rpmbuild",
+    "rpmlint",
+    "dnf",
+    "createrepo_c",
+    "systemd-analyze",
+    "firewall-offline-cmd",
+    "logrotate",
+)
+DEMO_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "dhclient")
+CHECK_PROGRAMS = (
+    *DEMO_PROGRAMS,
+    *("openssl", "visudo"),
+    *("libvirtd", "virsh", "qemu-system-x86_64", "busybox"),
+    *PACKAGERS,
+)
+# Their packages; dnf is there where it is the package manager.
+ON_DEBIAN = ["rpm", "rpmlint", "dnf", "createrepo-c", "systemd", "firewalld", "logrotate"]
+ON_FEDORA = ["rpm-build", "rpmlint", "createrepo_c", "systemd", "firewalld", "logrotate"]
 
 FEDORA = 'ID=fedora\nVERSION_ID=43\nPRETTY_NAME="Fedora Linux 43"\n'
 STREAM9 = 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nPRETTY_NAME="CentOS Stream 9"\n'
@@ -30,9 +49,12 @@ EL8 = 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.10"\nPRETTY_NAME=
 # What a package manager does when it installs: note policy-rc.d, start what is let start.
 INSTALL = f"""
 for program in {" ".join(RUN_PROGRAMS + CHECK_PROGRAMS)} ; do
+    [ -e "$BIN/$program" ] && continue
     printf '#!/bin/sh\\n' >"$BIN/$program"
     chmod 755 "$BIN/$program"
 done
+mkdir -p "$SYSTEM_ROOT/lib/modules/{KERNEL}" "$SYSTEM_ROOT/boot"
+: >"$SYSTEM_ROOT/lib/modules/{KERNEL}/modules.dep" >"$SYSTEM_ROOT/boot/vmlinuz-{KERNEL}"
 if [ -x "$SYSTEM_ROOT/usr/sbin/policy-rc.d" ] && ! "$SYSTEM_ROOT/usr/sbin/policy-rc.d"; then
     echo "starts are denied" >>"$CALLS"
 elif [ -d "$SYSTEM_ROOT/run/systemd/system" ]; then
@@ -60,7 +82,8 @@ class Machine:
         self.calls_file.touch()
         for directory in (self.bin, self.policy.parent, folder / "etc"):
             directory.mkdir(parents=True)
-        for name in ("sh", "env", "cat", "chmod", "cksum", "grep", "rm", "touch", "tr", "dirname"):
+        needed = "sh env cat chmod cksum grep mkdir rm touch tr dirname"
+        for name in needed.split():
             found = shutil.which(name)
             assert found is not None
             (self.bin / name).symlink_to(found)
@@ -77,6 +100,13 @@ class Machine:
         """Add one that writes down its calls; `body` runs first, with the same arguments."""
         words = f'echo "{name} $*" >>"$CALLS"\n{body}\ncase " $* " in *" install "*) ;; *) exit ;;'
         self.add(name, f"{words} esac\n{INSTALL}")
+
+    def add_kernel(self, image: str = f"boot/vmlinuz-{KERNEL}") -> None:
+        """Add a kernel, at the place where one distribution or another has it, and its modules."""
+        for file in (f"lib/modules/{KERNEL}/modules.dep", image):
+            path = self.root / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
 
     def add_systemd(self) -> None:
         (self.root / "run" / "systemd" / "system").mkdir(parents=True)
@@ -120,13 +150,19 @@ def installed(machine: Machine) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "programs"), [("run", RUN_PROGRAMS), ("check", RUN_PROGRAMS + CHECK_PROGRAMS)]
+    ("wanted", "programs"),
+    [
+        ("run", RUN_PROGRAMS),
+        ("demo", RUN_PROGRAMS + DEMO_PROGRAMS),
+        ("check", RUN_PROGRAMS + CHECK_PROGRAMS),
+    ],
 )
 def test_nothing_is_done_where_everything_is_present(
     machine: Machine, wanted: str, programs: tuple[str, ...]
 ) -> None:
     """A complete machine needs no package manager, no root, and no words."""
     machine.add("id", "echo 1000")
+    machine.add_kernel()
     for program in programs:
         machine.add(program)
 
@@ -149,6 +185,17 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
     [
         ("run", ["openvswitch-common", "ovn-central"]),
         (
+            "demo",
+            [
+                "openvswitch-common",
+                "ovn-central",
+                "openvswitch-switch",
+                "ovn-host",
+                "iproute2",
+                "isc-dhcp-client",
+            ],
+        ),
+        (
             "check",
             [
                 "openvswitch-common",
@@ -156,9 +203,16 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "openvswitch-switch",
                 "ovn-host",
                 "iproute2",
+                "isc-dhcp-client",
                 "openssl",
                 "sudo",
-                "isc-dhcp-client",
+                "libvirt-daemon",
+                "libvirt-clients",
+                "qemu-system-x86",
+                "busybox-static",
+                "tiny-initramfs",
+                "linux-image-cloud-amd64",
+                *ON_DEBIAN,
             ],
         ),
     ],
@@ -186,6 +240,38 @@ def test_only_what_is_missing_is_installed(machine: Machine) -> None:
     machine.execute(SYSTEM_PACKAGES, "run")
 
     assert [["ovn-central"]] == installed(machine)
+
+
+@pytest.mark.parametrize(
+    ("image", "packages"),
+    [
+        (f"boot/vmlinuz-{KERNEL}", []),
+        (f"lib/modules/{KERNEL}/vmlinuz", []),
+        ("boot/vmlinuz-5.0", ["tiny-initramfs", "linux-image-cloud-amd64"]),
+    ],
+)
+def test_a_kernel_for_guests(machine: Machine, image: str, packages: list[str]) -> None:
+    """A kernel that is there with its modules does; one without them does not."""
+    machine.add_package_manager("apt-get")
+    machine.add_kernel(image)
+
+    machine.execute(SYSTEM_PACKAGES, "check")
+
+    (names,) = installed(machine)
+    assert packages == [name for name in names if "linux" in name or "initramfs" in name]
+
+
+@pytest.mark.parametrize("tool", ["update-initramfs", "dracut"])
+def test_a_tool_for_ram_disks_stays(machine: Machine, tool: str) -> None:
+    """A machine that makes initial RAM disks already does not get another tool in its place."""
+    machine.add_package_manager("apt-get")
+    machine.add(tool)
+
+    machine.execute(SYSTEM_PACKAGES, "check")
+
+    (names,) = installed(machine)
+    assert "linux-image-cloud-amd64" in names
+    assert "tiny-initramfs" not in names
 
 
 def test_a_second_run_does_nothing(machine: Machine) -> None:
@@ -280,9 +366,16 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovn-central",
                     "ovn-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
-                    "dhcp-client",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-system-x86-core",
+                    "busybox",
+                    "kernel-core",
+                    *ON_FEDORA,
                 ]
             ],
             id="fedora",
@@ -297,9 +390,15 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovn22.09-central",
                     "ovn22.09-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
-                    "dhcp-client",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
+                    "kernel-core",
+                    *ON_FEDORA,
                 ],
             ],
             id="el9",
@@ -313,9 +412,15 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovirt-openvswitch-ovn-central",
                     "ovirt-openvswitch-ovn-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
-                    "dhcp-client",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
+                    "kernel-core",
+                    *ON_FEDORA,
                 ]
             ],
             id="el9-with-ovirt",
@@ -332,6 +437,12 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "iproute",
                     "openssl",
                     "sudo",
+                    "libvirt-daemon",
+                    "libvirt-daemon-driver-qemu",
+                    "libvirt-client",
+                    "qemu-kvm-core",
+                    "kernel-core",
+                    *ON_FEDORA,
                 ],
             ],
             id="el10",
@@ -402,10 +513,10 @@ def test_sudo(machine: Machine) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["everything"]])
 def test_usage(machine: Machine, arguments: list[str]) -> None:
-    """Anything but run and check is refused."""
+    """Anything but run, demo and check is refused."""
     done = machine.execute(SYSTEM_PACKAGES, *arguments)
 
-    assert (1, "system-packages: usage: scripts/system-packages run|check\n") == (
+    assert (1, "system-packages: usage: scripts/system-packages run|demo|check\n") == (
         done.returncode,
         done.stderr,
     )
@@ -468,10 +579,9 @@ case "$*" in
     *"-m pip"*) echo "$*" >>"$CALLS" ;;
 esac""",
     )
-    for name in ("mkdir", "mktemp"):
-        path = shutil.which(name)
-        assert path is not None
-        (machine.bin / name).symlink_to(path)
+    path = shutil.which("mktemp")
+    assert path is not None
+    (machine.bin / "mktemp").symlink_to(path)
     return machine
 
 

@@ -18,7 +18,7 @@ from .errors import HostError
 
 # The user of ovn-controller and openvswitch-ipsec, whose the files have to be for VDSM.
 OWNER = "openvswitch"
-_MEND = "have the engine renew them (Installation > Enroll Certificate)"
+MEND = "have the engine renew them (Installation > Enroll Certificate)"
 _OTHERS = 0o007
 
 
@@ -36,12 +36,12 @@ def check(files: Files, system_id: str) -> list[str]:
     Raises HostError if the files cannot be used.
     """
     owners = {_status(path).st_uid for path in files}
-    if _status(files.private_key).st_mode & _OTHERS:
+    if is_open(_status(files.private_key).st_mode):
         raise HostError(
             f"{files.private_key}: everybody on this host can use the key: "
-            f"chmod o= {files.private_key}, and {_MEND}"
+            f"chmod o= {files.private_key}, and {MEND}"
         )
-    names = _names(handshake(files))
+    names = names_of(handshake(files))
     notes = []
     if system_id not in names:
         notes.append(
@@ -57,7 +57,7 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)
     except OSError as error:
-        raise HostError(f"{path}: {error.strerror}: {_MEND}, or set [tls] in ovn.conf") from error
+        raise HostError(f"{path}: {error.strerror}: {MEND}, or set [tls] in ovn.conf") from error
 
 
 def _right_owners(owners: set[int]) -> set[int]:
@@ -95,8 +95,8 @@ def _no_password() -> str:
 def _describe_pair(files: Files, error: Exception) -> str:
     pair = f"{files.certificate} and {files.private_key}"
     if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
-        return f"{pair}: do not belong together: {_MEND}"
-    return f"{pair}: cannot be read: {error}: {_MEND}"
+        return f"{pair}: do not belong together: {MEND}"
+    return f"{pair}: cannot be read: {error}: {MEND}"
 
 
 def handshake(files: Files) -> dict[str, Any]:
@@ -120,12 +120,18 @@ def handshake(files: Files) -> dict[str, Any]:
     except ssl.SSLCertVerificationError as error:
         raise HostError(
             f"{files.certificate}: is not accepted by {files.ca_certificate}: "
-            f"{error.verify_message}: {_MEND}"
+            f"{error.verify_message}: {MEND}"
         ) from error
     except ssl.SSLError as error:
         raise HostError(f"{files.certificate}: TLS does not take it: {error}") from error
     return dict(server.getpeercert() or {})
 
 
-def _names(certificate: dict[str, Any]) -> Sequence[str]:
+def is_open(mode: int) -> bool:
+    """Say whether everybody can use a key with this mode."""
+    return bool(mode & _OTHERS)
+
+
+def names_of(certificate: dict[str, Any]) -> Sequence[str]:
+    """Return the host names in a certificate's content."""
     return [name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]

@@ -70,9 +70,12 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def bridge(value: str) -> str:
     """Accept the name of a bridge, which is the name of a link too."""
-    # IFNAMSIZ of Linux is 16, with a 0 at the end.
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", value) or value in (".", ".."):
-        raise ValueError("the name of a bridge: up to 15 letters, digits, dashes and dots")
+    # IFNAMSIZ of Linux is 16, with a 0 at the end. Programs take a dash for an option.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", value):
+        raise ValueError(
+            "the name of a bridge: a letter or digit, then up to 14 letters, digits, dashes and "
+            "dots"
+        )
     return value
 
 
@@ -143,7 +146,7 @@ def _host(value: str) -> str:
         return f"[{ipaddress.IPv6Address(value)}]"
     # Nothing but digits and dots is meant to be an address, and 10.0.0 would be looked up.
     is_number = re.fullmatch(r"[0-9.]+", value) is not None
-    if is_number != _is_address(value) or not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+    if is_number != _is_address(value) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", value):
         raise ValueError(f"a name or an address (not {value or 'nothing'})")
     return value
 

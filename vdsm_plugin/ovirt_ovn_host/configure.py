@@ -17,6 +17,7 @@ from . import (
     config_files,
     controller,
     database,
+    departure,
     live,
     outlook,
     services,
@@ -79,7 +80,7 @@ def apply(
         return
     try:
         if is_renamed:
-            _give_up_name(seen, say)
+            _give_up_name(seen, config, say)
             seen = outlook.look(config, paths)
         made = _change_database(seen)
     except HostError:
@@ -151,12 +152,12 @@ def _check_rename(seen: Outlook, is_attended: bool) -> None:
         raise HostError(f'{names}: "vdsm-tool configure --module ovn" changes that')
 
 
-def _give_up_name(seen: Outlook, say: Say) -> None:
+def _give_up_name(seen: Outlook, config: Config, say: Say) -> None:
     """Take the chassis with the old name out of Southbound, and stop ovn-controller."""
     assert seen.live is not None
     old = seen.live.system_id
     if controller.is_connected():
-        if not controller.leave():
+        if not departure.depart(seen.live, outlook.tls_files(config)):
             raise HostError(
                 f"ovn-controller does not take chassis {old} out of Southbound: "
                 "systemctl status ovn-controller"

@@ -22,9 +22,14 @@ _PAUSE_S = 0.05
 def is_connected() -> bool:
     """Say whether it runs and has a session with Southbound."""
     try:
-        return _appctl("connection-status") == "connected"
+        return status() == "connected"
     except commands.CommandError:
         return False
+
+
+def status() -> str:
+    """Return "connected" or "not connected", as it says itself. Raises CommandError."""
+    return _appctl("connection-status")
 
 
 def wait_connected(timeout_s: float) -> bool:

@@ -7,12 +7,24 @@ I/O. Open vSwitch goes on, and what others have set stays. Each step can be repe
 
 from __future__ import annotations
 
-from . import chassis, config_files, controller, database, hookfile, live, outlook, services
+from . import (
+    chassis,
+    config_files,
+    controller,
+    database,
+    departure,
+    hookfile,
+    live,
+    outlook,
+    services,
+)
+from .certificates import Files
 from .config import Said, decode
 from .configure import Say, read_config
 from .engine import ENABLED
 from .errors import HostError
 from .files import difference, write
+from .live import Live
 from .outlook import Paths
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -29,9 +41,9 @@ def leave(paths: Paths, say: Say) -> None:
             f"({', '.join(now.plugged[:5])}): put it into maintenance first"
         )
     forget(paths, say)
-    is_out = not is_chassis or _leave_southbound(now.system_id, say)
     bridge = config.bridge if "bridge" in config.files else None
     files = outlook.tls_files(config)
+    is_out = not is_chassis or _leave_southbound(now, files, say)
     made = database.change(lambda now: chassis.leave(now, files, bridge))
     for change in made.changes:
         say(str(change))
@@ -41,8 +53,9 @@ def leave(paths: Paths, say: Say) -> None:
     if not is_out:
         # Not worth a second try: this host has done what it can.
         raise HostError(
-            "this host is not in OVN any more, but Southbound, which cannot be reached, has "
-            f"chassis {now.system_id}: run on the central: ovn-sbctl chassis-del {now.system_id}"
+            f"this host is not in OVN any more, but chassis {now.system_id} may still be in "
+            "Southbound, which does not answer: run on the central: "
+            f"ovn-sbctl chassis-del {now.system_id}"
         )
     say("this host is not in OVN" if is_chassis else "nothing to do: this host is not in OVN")
 
@@ -62,16 +75,16 @@ def forget(paths: Paths, say: Say) -> None:
         say(f"{config.files['enabled']} sets enabled = yes: this host will come back into OVN")
 
 
-def _leave_southbound(name: str, say: Say) -> bool:
+def _leave_southbound(now: Live, files: Files, say: Say) -> bool:
     """Have ovn-controller take the chassis out and end, and not start any more."""
     if not services.is_active(services.CONTROLLER):
         # A stopped one has left its chassis behind.
         _try(services.Step("start", services.CONTROLLER), say)
-    is_out = controller.wait_connected(_CONNECT_TIMEOUT_S) and controller.leave()
+    is_out = controller.wait_connected(_CONNECT_TIMEOUT_S) and departure.depart(now, files)
     for verb in ("stop", "disable"):
         _try(services.Step(verb, services.CONTROLLER), say)
     if is_out:
-        say(f"chassis {name} is out of Southbound")
+        say(f"chassis {now.system_id} is out of Southbound")
     return is_out
 
 

@@ -22,9 +22,9 @@ from .ovnfacts import OvnFacts, add_to
 
 _LEAST_IPV6_MTU_BYTES = 1280
 # What Geneve with OVN's option puts around a frame's payload, over IPv4 and over IPv6.
-_OVERHEAD_BYTES = {4: 58, 16: 78}
+OVERHEAD_BYTES = {4: 58, 16: 78}
 # What the engine gives a network of OVN that says nothing else.
-_DEFAULT_VNIC_MTU_BYTES = 1442
+DEFAULT_VNIC_MTU_BYTES = 1442
 # Links that Open vSwitch's kernel module makes for tunnels, and for itself.
 _KERNEL_LINKS = ("genev_sys_", "vxlan_sys_", "gre_sys", "ovs-system")
 
@@ -157,8 +157,8 @@ def _narrowings(case: _Case, address: bytes) -> Iterator[str]:
     old = [path_mtu_bytes(before, name) for name in before if address in before[name].addresses]
     new = [path_mtu_bytes(after, name) for name in after if address in after[name].addresses]
     vnics = [before[name].mtu_bytes for name in case.ovn.vnics if name in before]
-    vnic_mtu_bytes = max(vnics, default=_DEFAULT_VNIC_MTU_BYTES)
-    needed = vnic_mtu_bytes + _OVERHEAD_BYTES[len(address)]
+    vnic_mtu_bytes = max(vnics, default=DEFAULT_VNIC_MTU_BYTES)
+    needed = vnic_mtu_bytes + OVERHEAD_BYTES[len(address)]
     if old and new and max(new) < min(needed, max(old)):
         yield (
             f"the links below OVN's tunnel address {unpack(address)} will carry {max(new)} bytes,"

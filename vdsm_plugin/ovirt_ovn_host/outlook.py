@@ -148,7 +148,7 @@ def _read_networks() -> dict[str, str]:
 def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tunnel, list[str]]:
     """Return what the chassis is to be, where its tunnels end, and notes. Raises HostError."""
     ends = tunnel.resolve(config.tunnel, read_host(config, now))
-    system_id = config.system_id or _system_id(now.system_id if now else "")
+    system_id = chassis_name(config, now)
     files = tls_files(config) if config.uses_tls else None
     notes = certificates.check(files, system_id) if files else []
     wanted = chassis.Wanted(
@@ -165,15 +165,20 @@ def _wanted(config: Config, now: Live | None) -> tuple[chassis.Wanted, tunnel.Tu
     return wanted, ends, notes
 
 
-def _system_id(current: str) -> str:
-    """Return the chassis' name where no setting says it: a changed one would be a stranger."""
-    for name in (current, _host_name()):
+def chassis_name(config: Config, now: Live | None) -> str:
+    """Return the chassis' name. Raises ConfigError if nothing that would do is said, or known.
+
+    Where no setting says it, it stays as it is: a changed one would be a stranger.
+    """
+    if config.system_id:
+        return config.system_id
+    for found in (now.system_id if now else "", _host_name()):
         try:
-            return config_values.system_id(name)
+            return config_values.system_id(found)
         except ValueError as error:
             reason = error
     raise ConfigError(
-        f"this host is called {name or 'nothing'}, which cannot be the name of a chassis: "
+        f"this host is called {found or 'nothing'}, which cannot be the name of a chassis: "
         f"set [ovn] system-id to {reason}"
     )
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verbs `ovn-config` and `ovn-unconfigure` of vdsm-tool, as the engine calls them."""
+"""Verbs of vdsm-tool: `ovn-config`, `ovn-unconfigure`, as the engine calls them, `ovn-status`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,28 @@ def ovn_unconfigure(*args: str) -> int:
         leave(Paths(), _say)
 
     return _run(run)
+
+
+@expose("ovn-status")
+def ovn_status(*args: str) -> int:
+    """ovn-status [--json] [--preflight CENTRAL TUNNEL]
+    Show whether this host is right in OVN, and what mends it. Changes nothing.
+
+    Exit code: 0 all is well, 1 there are warnings, 2 there are errors.
+
+    Parameters:
+    --json      - the same as JSON
+    --preflight - show whether this host could have this central and this tunnel,
+                  which are as for ovn-config
+    """
+    from ovirt_ovn_host.outlook import Paths
+    from ovirt_ovn_host.status import program
+
+    try:
+        arguments = program.parse(args[1:])
+    except ValueError:
+        raise ExtraArgsError(n=0) from None
+    return program.run(arguments, Paths())
 
 
 def _run(program: Callable[[], None]) -> int:

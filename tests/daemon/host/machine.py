@@ -1,10 +1,8 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hypervisor for tests: its own /run, /etc, /usr, /var and network, on top of this machine's.
+"""A hypervisor for tests of hooks: they are installed, and there is VDSM's user.
 
-All of it is in a mount and a network namespace that end with the process which holds
-them, so hooks are installed to and run from where they belong, as root or as VDSM's
-user, through a real sudo, and nothing of the machine itself is touched. Needs root.
+Hooks are run from where they belong, as root or as VDSM's user, through a real sudo.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ from typing import Any
 
 import lxml
 
+import machines
 from daemon.ovsdb import VSWITCH_SCHEMA, Daemon, short_folder, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,16 +52,7 @@ mount --move /run/kept {path}
 
 # An environment that has nothing but lxml; the interpreter is the one of the tests.
 _SETUP = f"""
-set -e
-mount -t tmpfs -o mode=755 tmpfs /run
-for folder in etc usr var; do
-    layer=/run/overlay/$folder
-    mkdir -p $layer/upper $layer/work
-    mount -t overlay -o lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work \\
-        overlay /$folder
-done
 mount -t sysfs sysfs /sys
-ip link set lo up
 echo 'vdsm:x:{VDSM}:{VDSM}::/var/lib/vdsm:/sbin/nologin' >>/etc/passwd
 echo 'vdsm:!!:19000::::::' >>/etc/shadow
 mkdir -p /run/openvswitch /run/vdsm /run/lock /var/lib/vdsm {LIBRARY} {os.path.dirname(PYTHON)}
@@ -76,7 +65,6 @@ chmod -R go+rX {LIBRARY}
 make --silent -C {ROOT} install-host HOST_PYTHON={PYTHON} PYTHON_SITELIB=/run/vdsm-tool
 {_open_up(Path(sys.base_prefix))}
 """
-_HOLD = "echo ready\nexec cat\n"
 
 
 @dataclass(frozen=True)
@@ -109,56 +97,15 @@ class Outcome:
         return run
 
 
-class Machine:
-    """The hypervisor, from its start to `stop`.
-
-    `private` are the namespaces that it does not share with its maker, as unshare has them;
-    `setup` is shell that is run in them.
-    """
+class Machine(machines.Machine):
+    """The hypervisor, from its start to `stop`, with more of `private` and `setup` if need be."""
 
     def __init__(self, private: Sequence[str] = ("--mount", "--net"), setup: str = "") -> None:
-        assert os.geteuid() == 0, "Namespaces and VDSM's user are needed: run these tests as root."
-        self._namespaces = list(dict.fromkeys(["--mount", "--net", *private]))
-        self._holder = subprocess.Popen(
-            ["unshare", *private, "sh", "-c", _SETUP + setup + _HOLD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout is not None
-        if self._holder.stdout.readline() != "ready\n":
-            self.stop()
-            raise AssertionError("the namespaces of the machine could not be set up")
-
-    @property
-    def pid(self) -> int:
-        """The process that holds the namespaces."""
-        return self._holder.pid
-
-    def stop(self) -> None:
-        """End it, and with it all that is mounted there."""
-        self._holder.communicate(timeout=10)
-
-    def path(self, inside: str) -> Path:
-        """Return where a file of the machine can be seen from outside."""
-        return Path(f"/proc/{self.pid}/root{inside}")
-
-    def command(self, *command: str, user: int = 0) -> list[str]:
-        """Return a command as it is started there."""
-        enter = ["nsenter", f"--target={self.pid}", *self._namespaces, "--wdns=/"]
-        if user:
-            enter += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-        return [*enter, *command]
+        super().__init__(private, _SETUP + setup)
 
     def run(self, *command: str, user: int = 0, text: str = "") -> str:
         """Run a command there and return its output; AssertionError if it fails."""
-        done = subprocess.run(
-            self.command(*command, user=user),
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = self.execute(*command, user=user, text=text)
         assert done.returncode == 0, (command, done.returncode, done.stderr)
         return done.stdout
 
@@ -191,34 +138,13 @@ class Machine:
 
     def add_script(self, point: str, name: str, body: str) -> None:
         """Put another hook into a point's folder, until the next `clean`."""
-        path = self.path(f"{HOOKS}/{point}/{name}")
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
+        self.put_script(f"{HOOKS}/{point}/{name}", body)
 
     def write_settings(self, *lines: str) -> None:
         """Leave settings for the hooks, as the configurator does, until the next `clean`."""
         path = self.path(SETTINGS)
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{line}\n" for line in lines))
-
-    @contextlib.contextmanager
-    def missing(self, inside: str) -> Iterator[None]:
-        """Have no file or folder of this name."""
-        path, kept = self.path(inside), self.path(f"{inside}.kept")
-        path.rename(kept)
-        try:
-            yield
-        finally:
-            kept.rename(path)
-
-    @contextlib.contextmanager
-    def replaced(self, program: str, body: str) -> Iterator[None]:
-        """Have a shell script in the place of a program."""
-        with self.missing(program):
-            path = self.path(program)
-            path.write_text(f"#!/bin/sh\n{body}\n")
-            path.chmod(0o755)
-            yield
 
     @contextlib.contextmanager
     def untouched(self) -> Iterator[None]:

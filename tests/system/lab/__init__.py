@@ -16,7 +16,12 @@ each chassis ovsdb-server, ovs-vswitchd with the datapath in user space, ovn-con
 Geneve over a bridge between them; our configurator makes it a chassis. A machine is a
 namespace with a link `eth0`, plugged with the keys that libvirt sets for what our hook makes
 of its XML; the kernel is its operating system, ISC's dhclient its DHCP client. Not covered
-are the kernel's datapath and a hypervisor.
+is the kernel's datapath.
+
+**Guests.** Where it matters what a hypervisor does, `with hypervisors(lab.chassis) as hosts`
+runs a libvirt on each chassis, with our hooks where VDSM finds them. There
+`Guest("name", hosts[0], port)` is a virtual machine under QEMU, emulated, with
+which everything is done that VDSM does; it takes some seconds to boot.
 
 **Which lab.** The fixture `lab` has the chassis "hv1" and "hv2", both gateways and with
 the physical network "physnet"; a module's tests share it, and Northbound is emptied
@@ -49,6 +54,8 @@ left is removed by the next lab. The machine's own network, Open vSwitch and OVN
     moving.py     MovingVm: live migration              frames.py     bytes <-> frames; pure
     cluster.py    ClusteredCentral                      service.py    the proxy as a process
     configurator.py  our plugin on a chassis
+    libvirt.py    Hypervisor: a chassis with libvirt    guest.py      Guest: QEMU, by the hooks
+    domain.py     VDSM's XML of guests; pure            guest_image.py  what guests boot
     offers.py     delivered, reached: what gets through a filter
     capture.py, echo.py, services.py, dhcp.py, probe.py: what Machine and Vm offer
 """

@@ -26,10 +26,12 @@ BUFFER_BYTES = 16 * 1024 * 1024
 class Capture:
     """The frames that have arrived since it was opened, in their order; a context manager.
 
-    What the machine itself sends is not among them.
+    What the machine itself sends is not among them, unless it is asked for both ways: on
+    the tap of a VM that is what the VM gets.
     """
 
-    def __init__(self, namespace: Namespace, link: str) -> None:
+    def __init__(self, namespace: Namespace, link: str, both_ways: bool = False) -> None:
+        self._both_ways = both_ways
         self._socket = namespace.open_socket(socket.AF_PACKET, socket.SOCK_RAW)
         # In a user namespace the default has to do.
         with contextlib.suppress(PermissionError):
@@ -77,7 +79,7 @@ class Capture:
                 # Said once when the link goes down; what comes after it is up again is heard.
                 continue
             self._socket.settimeout(0.0)
-            if address[2] != socket.PACKET_OUTGOING:
+            if self._both_ways or address[2] != socket.PACKET_OUTGOING:
                 self._seen.append(parse(_with_tag(data, control)))
 
 

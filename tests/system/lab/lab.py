@@ -67,7 +67,7 @@ def missing() -> str:
         return "A lab makes network namespaces: run this as root, or see CONTRIBUTING.md."
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
-        return f"A lab needs {', '.join(absent)}: run scripts/system-packages check as root."
+        return f"A lab needs {', '.join(absent)}: run scripts/system-packages demo as root."
     return ""
 
 

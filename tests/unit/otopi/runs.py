@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -54,20 +54,31 @@ class Run(NamedTuple):
 
 
 class Host:
-    """A host of its own: settings, programs and plugins are below one folder."""
+    """A host of its own: settings, programs and plugins are below one folder.
 
-    def __init__(self, folder: Path) -> None:
+    `enter` are words before a command that bring it onto another host, which has `settings`,
+    the plugin and vdsm-tool itself then.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        enter: Sequence[str] = (),
+        settings: Path | None = None,
+    ) -> None:
         self.folder = folder
-        self.settings = folder / "settings"
+        self._enter = enter
+        self.settings = settings or folder / "settings"
         self.engine_file = self.settings / "conf.d" / "10-engine.conf"
         self.seen = folder / "seen"
         self.bin = folder / "bin"
         self.bin.mkdir()
-        (self.bin / "vdsm-tool").symlink_to(DOUBLES / "vdsm_tool.py")
+        if not enter:
+            (self.bin / "vdsm-tool").symlink_to(DOUBLES / "vdsm_tool.py")
         self.plugins = folder / "plugins"
         for group, name, path in (
-            (OWN_GROUP, "ovn", PLUGIN),
-            (HOST_DEPLOY, "ovn", PLUGIN),
+            *[(group, "ovn", PLUGIN) for group in (OWN_GROUP, HOST_DEPLOY) if not enter],
             (HOST_DEPLOY, "deployment", DOUBLES / "deployment"),
             ("recording", "recorder", DOUBLES / "recorder"),
         ):
@@ -110,6 +121,7 @@ class Host:
             variables["PYTHONPATH"] = f"{modules}:{variables.get('PYTHONPATH', '')}"
         done = subprocess.run(
             [
+                *self._enter,
                 *command,
                 f"APPEND:BASE/pluginPath=str:{plugins or self.plugins}",
                 f"BASE/pluginGroups=str:{group}:recording",

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import re
 
-from unit.otopi.runs import DRIVER, HOST_DEPLOY, Host, Run
+import pytest
+
+from unit.otopi.runs import DRIVER, HOST_DEPLOY, OWN_GROUP, PLUGIN, Host, Run
 
 # How such an engine starts it: as a program, and with keys set at the prompt.
 ENGINE = ("DIALOG/dialect=str:machine", "DIALOG/customization=bool:True")
@@ -27,13 +29,13 @@ VDSM = [
 ]
 
 
-def deploy(host: Host, keys: str, *arguments: str, refusal: str = "") -> Run:
+def deploy(
+    host: Host, keys: str, *arguments: str, refusal: str = "", group: str = HOST_DEPLOY
+) -> Run:
     """Run a deployment in which the engine sets keys."""
     answers = f"{PROCEED}{keys}install\nquit\n"
     environment = {"FAILS": refusal} if refusal else {}
-    return host.run(
-        *ENGINE, *arguments, group=HOST_DEPLOY, answers=answers, environment=environment
-    )
+    return host.run(*ENGINE, *arguments, group=group, answers=answers, environment=environment)
 
 
 def test_an_engine_that_does_not_know_of_ovn(host: Host) -> None:
@@ -110,6 +112,27 @@ def test_without_the_deployment(host: Host) -> None:
 
     assert (0, []) == (run.code, run.errors)
     assert [INSTALLED, CONFIGURED] == run.calls
+
+
+@pytest.mark.parametrize("groups", [f"{OWN_GROUP}:{HOST_DEPLOY}", f"{HOST_DEPLOY}:{OWN_GROUP}"])
+def test_with_our_own_group(host: Host, groups: str) -> None:
+    """Both groups at once are the deployment: nothing is done twice, and nobody is asked."""
+    run = deploy(host, OVN_KEYS, group=groups)
+
+    assert (0, []) == (run.code, run.errors)
+    assert sorted([*VDSM, INSTALLED, CONFIGURED]) == sorted(run.calls)
+    assert "OVN_ENABLE" not in run.output
+
+
+def test_twice_in_the_path(host: Host) -> None:
+    """The same group in two places of the path is loaded once."""
+    copy = host.folder / "copy"
+    (copy / HOST_DEPLOY).mkdir(parents=True)
+    (copy / HOST_DEPLOY / "ovn").symlink_to(PLUGIN)
+    run = deploy(host, OVN_KEYS, f"APPEND:BASE/pluginPath=str:{copy}")
+
+    assert (0, []) == (run.code, run.errors)
+    assert 1 == run.calls.count(CONFIGURED)
 
 
 def test_refused(host: Host) -> None:

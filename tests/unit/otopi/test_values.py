@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ovirt_ovn_host import config_values
 from unit.otopi.pure import engine_file, settings, values
 from unit.otopi.runs import PLUGIN
 
@@ -43,6 +45,92 @@ ENOUGH = {"OVN/enable": True, "OVN/central": "192.0.2.1", "OVN/tunnel": "ovirtmg
 def test_values_that_can_be_used(key: str, text: str) -> None:
     """A value that may have a meaning on some host is taken as it is."""
     assert text == settings.read({key: text}, key)
+
+
+TEXTS = {
+    "OVN/central": [
+        *(
+            "192.0.2.1",
+            "10.0.0",
+            "10.0.0.1.",
+            "1",
+            "0x7f.1",
+            "2001:db8::1",
+            "[2001:db8::1]",
+            "[::1",
+        ),
+        *(
+            "fe80::1%eth0",
+            "central",
+            "central.example.com",
+            "Central",
+            "a_b",
+            "_a",
+            ".a",
+            "a.",
+            "-a",
+        ),
+        *(
+            "--help",
+            "a b",
+            "a;b",
+            "bl\u00e5",
+            "",
+            ",",
+            "a,b",
+            "a,,b",
+            " a , b ",
+            "a,-b",
+            "ssl:a",
+            "tcp:a:1",
+        ),
+        *("ssl:a:0", "ssl:a:65535", "ssl:a:65536", "ssl:a:x", "ssl:-a:6642", "ssl:[::1]:6642"),
+        *("ssl:[::1]", "ssl:::1:6642", "ssl:[a]:6642", "ssl:[192.0.2.1]", "ssl:", "ssl::6642"),
+        *("ssl", "udp:a", "http://a", "ssl:a:1:2", "ssl:10.0.0:6642", "ssl:a:\u0661"),
+    ],
+    "OVN/bridge": [
+        "br-int",
+        "-int",
+        "--",
+        ".",
+        "..",
+        ".a",
+        "_a",
+        "1",
+        "a" * 15,
+        "a" * 16,
+        "",
+        "a/b",
+    ],
+    "OVN/fqdn": [
+        *("host1.example.com", "host1", "1host", "_a", "-a", ".a", "a_b", "", "localhost", "a b"),
+        *("localhost.localdomain", "a" * 64, "a" * 65, "true", "false", "192.0.2.1"),
+        "aaaaaaaa-0000-4000-8000-000000000001",
+    ],
+    "OVN/certificate": ["/a", "a", "", "/a b", "/a\nb", "-a", "~/a"],
+}
+RULES = {
+    "OVN/central": config_values.remotes,
+    "OVN/bridge": config_values.bridge,
+    "OVN/fqdn": config_values.system_id,
+    "OVN/certificate": config_values.path,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [(key, text) for key, texts in TEXTS.items() for text in texts]
+)
+def test_the_verb_has_the_same_rules(key: str, text: str) -> None:
+    """What is taken here is taken by vdsm-tool, and what is refused, too."""
+
+    def accepts(parse: Callable[[str], object]) -> bool:
+        try:
+            parse(text)
+        except ValueError:
+            return False
+        return True
+
+    assert accepts(values.CHECKS[key]) is accepts(RULES[key])
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,19 @@ import sys
 
 from otopi import util
 
+_LOADED = "ovirt_provider_ovn_is_loaded"
+
 
 @util.export
 def createPlugins(context):  # type: ignore[no-untyped-def]
-    """Register the plugins of this folder."""
+    """Register the plugins of this folder, once for a run, in however many groups they are.
+
+    otopi ends a run in which two events have the same name. The environment is no place to
+    remember that: an otopi that starts itself anew takes it along.
+    """
+    if hasattr(context, _LOADED):
+        return
+    setattr(context, _LOADED, True)
     if sys.version_info < (3, 9):  # noqa: UP036
         from . import unsupported
 

@@ -105,7 +105,8 @@ class Plugin(plugin.PluginBase):
     @property
     def is_host_deployment(self) -> bool:
         """Whether an engine of the old kind deploys this host."""
-        return keys.HOST_DEPLOY_GROUP in __name__.split(".")
+        groups = str(self.environment[constants.BaseEnv.PLUGIN_GROUPS])
+        return keys.HOST_DEPLOY_GROUP in groups.split(":")
 
 
 def _check_files(files: Mapping[str, str]) -> None:

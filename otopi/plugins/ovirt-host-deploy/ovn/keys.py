@@ -28,6 +28,6 @@ VALIDATED = "ovirt-ovn.validated"
 CLI_CUSTOMIZATION = "otopi.dialog.cli.customization"
 # ovirt-host-deploy: the group, the event that starts vdsmd, and the key with which nothing
 # is to be installed. All are missing where otopi runs for us alone.
-HOST_DEPLOY_GROUP = "ovirt_host_deploy"
+HOST_DEPLOY_GROUP = "ovirt-host-deploy"
 VDSM_STARTED = "odeploycons.packages.vdsm.started"
 OFFLINE_PACKAGER = "ODEPLOY/offlinePackager"

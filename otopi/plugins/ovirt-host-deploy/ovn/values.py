@@ -18,8 +18,10 @@ _HOST_AND_PORT = re.compile(r"(\[.*\]|[^:]*)(?::([0-9]{1,5}))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 # What is not a name of anything, but an address, maybe a wrong one.
 _LIKE_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
-# A name that ovs-vsctl prints without quotes: VDSM compares what it prints.
-_FQDN = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}")
+# A name that ovs-vsctl prints without quotes, and no UUID or boolean: VDSM compares what it
+# prints.
+_FQDN = re.compile(r"(?!true$|false$)[A-Za-z_][A-Za-z0-9._-]{0,63}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _BRIDGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,14}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:~^-]*")
 
@@ -60,7 +62,8 @@ def _is_address(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    # One with the link that it is on means nothing on the way to a server.
+    return "%" not in text
 
 
 def tunnel(text: str) -> None:
@@ -77,7 +80,8 @@ def tunnel(text: str) -> None:
 
 def fqdn(text: str) -> None:
     """Accept what can be the name of a chassis, which VDSM and the engine compare."""
-    if not _FQDN.fullmatch(text) or text.partition(".")[0] == "localhost":
+    is_name = _FQDN.fullmatch(text) and not _UUID.fullmatch(text)
+    if not is_name or text.partition(".")[0] == "localhost":
         raise ValueError(
             "the host's full name: a letter first, then letters, digits, dots and dashes, "
             "64 characters at the most, and not localhost"
@@ -87,7 +91,10 @@ def fqdn(text: str) -> None:
 def bridge(text: str) -> None:
     """Accept the name of a bridge."""
     if not _BRIDGE.fullmatch(text):
-        raise ValueError("the name of a bridge: up to 15 letters, digits, dashes and dots")
+        raise ValueError(
+            "the name of a bridge: a letter or digit, then up to 14 letters, digits, dashes and "
+            "dots"
+        )
 
 
 def path(text: str) -> None:
