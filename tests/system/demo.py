@@ -115,7 +115,7 @@ def main() -> int:
     if problem:
         print(problem, file=sys.stderr)
         return 1
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         say("Starting OVN's central, the proxy and two hosts, each in a network namespace.")
