@@ -29,6 +29,8 @@ COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode 
 DIST ?=
 
 BENCH_ARGS ?=
+SOAK_S ?= 600
+SOAK_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
 PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
@@ -46,6 +48,13 @@ help: ## show the targets
 run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTITY_PORT, STATE
 	@$(PY) scripts/run.py --state $(STATE) --listen $(LISTEN) \
 		--network-port $(NETWORK_PORT) --identity-port $(IDENTITY_PORT)
+
+.PHONY: demo soak tools-demo
+soak: tools-demo ## random use of a lab for SOAK_S seconds, then an audit: SOAK_ARGS; root
+	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) -m system.soak.run --seconds $(SOAK_S) $(SOAK_ARGS)
+
+demo: tools-demo ## two hosts with a virtual machine each, to look at; root
+	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) tests/system/demo.py
 
 check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
 	$(PY) -m pytest
@@ -176,6 +185,10 @@ clean: ## remove what the targets above leave behind, except the data of make ru
 tools-run:
 	@scripts/system-packages run
 	@scripts/venv run
+
+tools-demo:
+	@scripts/system-packages demo
+	@scripts/venv tests
 
 tools-check:
 	@scripts/system-packages check

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 NB_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 SB_SCHEMA = Path("/usr/share/ovn/ovn-sb.ovsschema")
@@ -66,6 +67,14 @@ def environment(folder: Path) -> dict[str, str]:
     kinds = ("RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR")
     names = (f"{project}_{kind}" for project in ("OVS", "OVN") for kind in kinds)
     return {**os.environ, **dict.fromkeys(names, str(folder))}
+
+
+class HasRemote(Protocol):
+    """What can be connected to: a server, or several that serve one database."""
+
+    @property
+    def remote(self) -> str:
+        """Where to connect to, in OVSDB's notation."""
 
 
 class Daemon:
@@ -232,25 +241,34 @@ def raft_cluster(
     *,
     schema: Path = NB_SCHEMA,
     database: str = "OVN_Northbound",
+    name: str = "n",
+    method: str = "tcp",
+    remotes: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[list[OvsdbServer]]:
-    """Run a cluster of `size` servers on the loopback and wait until all have joined."""
+    """Run a cluster of `size` servers on the loopback and wait until all have joined.
+
+    Their names are `name` with a number. By "ssl" they talk to each other with the
+    certificates in `options`, which all have; `remotes` are a further listener for each.
+    """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
-        addresses = [f"tcp:127.0.0.1:{free_port()}" for _ in range(size)]
+        addresses = [f"{method}:127.0.0.1:{free_port()}" for _ in range(size)]
         servers = []
         for number, address in enumerate(addresses):
-            file = folder / f"n{number}.db"
+            file = folder / f"{name}{number}.db"
             if number == 0:
                 command = ["create-cluster", str(file), str(schema), address]
             else:
                 command = ["join-cluster", str(file), database, address, addresses[0]]
             subprocess.run(["ovsdb-tool", *command], check=True)
-            server = OvsdbServer(folder, f"n{number}", file, (), ())
+            own = remotes[number : number + 1]
+            server = OvsdbServer(folder, f"{name}{number}", file, own, options)
             stack.callback(server.stop)
             server.start()
             servers.append(server)
-            wait_until(partial(_is_member, server, database), what=f"n{number} is a member")
+            wait_until(partial(_is_member, server, database), what=f"{server.name} is a member")
         wait_until(lambda: leader_of(servers, database) is not None, what="there is a leader")
         yield servers
 
@@ -270,22 +288,36 @@ def leader_of(
     return None
 
 
+def listens_as_told(database: str, root: str) -> Sequence[str]:
+    """Return the options by which a database says where its server listens, as with ovn-ctl.
+
+    `ovn-nbctl set-connection` and `set-ssl` change it then; `root` is the table of one row.
+    """
+    return (
+        f"--remote=db:{database},{root},connections",
+        f"--private-key=db:{database},SSL,private_key",
+        f"--certificate=db:{database},SSL,certificate",
+        f"--ca-cert=db:{database},SSL,ca_cert",
+    )
+
+
 @contextlib.contextmanager
 def northd(
     folder: Path | None = None,
     sb_remotes: Sequence[str] = (),
     sb_options: Sequence[str] = (),
     nb_content: Path | None = None,
+    nb_options: Sequence[str] = (),
 ) -> Iterator[Mapping[str, OvsdbServer]]:
     """Run a Northbound and a Southbound server and ovn-northd; keys "nb" and "sb".
 
-    `sb_remotes` and `sb_options` are the Southbound's, `nb_content` the Northbound's, as
-    of `ovsdb_server`.
+    `sb_remotes` and `sb_options` are the Southbound's, `nb_content` and `nb_options` the
+    Northbound's, as of `ovsdb_server`.
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(short_folder())
-        nb = stack.enter_context(ovsdb_server(folder, content=nb_content))
+        nb = stack.enter_context(ovsdb_server(folder, content=nb_content, options=nb_options))
         sb = stack.enter_context(
             ovsdb_server(
                 folder, schema=SB_SCHEMA, name="sb", remotes=sb_remotes, options=sb_options

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from webob import Request
 
-from daemon.ovsdb import Daemon, OvsdbServer, free_port, wait_until
+from daemon.ovsdb import Daemon, HasRemote, free_port, wait_until
 from ovirt_ovn_proxy.compose import make_applications, make_connection
 from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.nb.connection import Connection
-from ovirt_ovn_proxy.nb.remote import Remote
+from ovirt_ovn_proxy.nb.remote import parse_remotes
 from ovirt_ovn_proxy.nb.replica import Replica
 
 ENGINE = {"User-Agent": "Apache-HttpClient/4.5.14 (Java/11.0.20)"}
@@ -33,6 +33,11 @@ def path_of(kind: str) -> str:
     return f"{kind}s".replace("_", "-")
 
 
+def absolute(path: str) -> str:
+    """Return a path with the version of the API, unless it starts with a slash."""
+    return path if path.startswith("/") else f"/v2.0/{path}"
+
+
 class Answer(NamedTuple):
     """What came back: status, JSON body (None: empty) and headers."""
 
@@ -42,19 +47,24 @@ class Answer(NamedTuple):
 
 
 def http(
-    method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
+    method: str,
+    url: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
     """Send a request over a connection of its own, `body` as JSON unless it is bytes.
 
-    Whoever serves https: is believed.
+    Whoever serves https: is believed, unless a `context` says who may.
     """
     parts = urlsplit(url)
     content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     connection = HTTPConnection(parts.netloc, timeout=10)
     if parts.scheme == "https":
-        anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-        connection = HTTPSConnection(parts.netloc, timeout=10, context=anybody)
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(parts.netloc, timeout=10, context=context)
     with contextlib.closing(connection):
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection.request(method, target, content, dict(headers or {}))
@@ -63,30 +73,14 @@ def http(
         return Answer(response.status, json.loads(text) if text else None, response.headers)
 
 
-class Api:
-    """The networking application, called without a socket."""
-
-    def __init__(self, nb: OvsdbServer, **settings: Any) -> None:
-        self.config = Config(
-            ovn_remotes=(Remote("unix", str(nb.socket)),), auth_plugin="NoAuthPlugin", **settings
-        )
-        self.connection: Connection[Replica] = make_connection(self.config)
-        applications = make_applications(self.config, self.connection)
-        self.networking, self.identity, self.bindings = applications
+class Rest:
+    """The Networking API, whichever way requests take."""
 
     def __call__(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """Send a request; `path` is below /v2.0 unless it starts with a slash."""
-        url = path if path.startswith("/") else f"/v2.0/{path}"
-        request = Request.blank(url, method=method, headers=headers or {})
-        if body is not None:
-            request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        response = request.get_response(self.networking)
-        content = response.body
-        return Answer(
-            response.status_int, json.loads(content) if content else None, response.headers
-        )
+        raise NotImplementedError
 
     def get(self, path: str, **headers: str) -> Any:
         """GET what has to be there; returns the JSON body."""
@@ -112,8 +106,33 @@ class Api:
         assert answer.status == 204, answer
 
 
+class Api(Rest):
+    """The networking application, called without a socket."""
+
+    def __init__(self, nb: HasRemote, **settings: Any) -> None:
+        self.config = Config(
+            ovn_remotes=parse_remotes(nb.remote), auth_plugin="NoAuthPlugin", **settings
+        )
+        self.connection: Connection[Replica] = make_connection(self.config)
+        applications = make_applications(self.config, self.connection)
+        self.networking, self.identity, self.bindings = applications
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send a request; `path` is below /v2.0 unless it starts with a slash."""
+        request = Request.blank(absolute(path), method=method, headers=headers or {})
+        if body is not None:
+            request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = request.get_response(self.networking)
+        content = response.body
+        return Answer(
+            response.status_int, json.loads(content) if content else None, response.headers
+        )
+
+
 @contextlib.contextmanager
-def running_api(nb: OvsdbServer, **settings: Any) -> Iterator[Api]:
+def running_api(nb: HasRemote, **settings: Any) -> Iterator[Api]:
     """Give an `Api` on a Northbound server, in sync; `settings` are fields of Config."""
     api = Api(nb, **settings)
     api.connection.start()

@@ -16,7 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from certificates import make_certificate
-from daemon.ovsdb import NB_SCHEMA, SB_SCHEMA, Daemon, short_folder, wait_until
+from daemon.ovsdb import (
+    NB_SCHEMA,
+    SB_SCHEMA,
+    Daemon,
+    listens_as_told,
+    short_folder,
+    wait_until,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FQDN = "engine.example.com"
@@ -116,19 +123,15 @@ def central(machine: EngineMachine) -> Iterator[None]:
     folder = machine.folder
     with contextlib.ExitStack() as stack:
         for name, schema, database in (
-            ("nb", NB_SCHEMA, "OVN_Northbound,NB_Global"),
-            ("sb", SB_SCHEMA, "OVN_Southbound,SB_Global"),
+            ("nb", NB_SCHEMA, ("OVN_Northbound", "NB_Global")),
+            ("sb", SB_SCHEMA, ("OVN_Southbound", "SB_Global")),
         ):
             file = folder / f"{name}.db"
             subprocess.run(["ovsdb-tool", "create", str(file), str(schema)], check=True)
-            tls = database.partition(",")[0]
             command = [
                 "ovsdb-server",
                 f"--remote=punix:{folder}/{name}.sock",
-                f"--remote=db:{database},connections",
-                f"--private-key=db:{tls},SSL,private_key",
-                f"--certificate=db:{tls},SSL,certificate",
-                f"--ca-cert=db:{tls},SSL,ca_cert",
+                *listens_as_told(*database),
                 f"--unixctl={folder}/{name}.ctl",
                 str(file),
             ]

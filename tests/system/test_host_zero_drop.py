@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -16,25 +15,13 @@ import pytest
 from certificates import make_certificate
 from daemon.ovsdb import northd, short_folder, wait_until
 from system.lab import CENTRAL_IP, Chassis, ChassisSpec, Lab
+from system.lab.configurator import configure
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (6642, 6643)
 DROP_IN = ROOT / "vdsm_plugin" / "systemd" / "50-ovirt-provider-ovn-driver.conf"
-# What vdsm-tool does, with the host's files in a folder of its own.
-CONFIGURE = """
-import os, sys
-from pathlib import Path
-from ovirt_ovn_host import localdb, services
-from ovirt_ovn_host.configure import configure
-from ovirt_ovn_host.outlook import Paths
-localdb.SOCKET = os.environ["OVS_RUNDIR"] + "/db.sock"
-# All of them run.
-services.missing = lambda names: []
-folder = Path(sys.argv[1])
-configure(Paths(folder, folder / "system-id.conf", folder / "hooks"), print, is_attended=True)
-"""
 
 
 class Hosts:
@@ -54,19 +41,16 @@ class Hosts:
 
     def configure(self, chassis: Chassis, tunnel: str = "", *ports: int) -> str:
         """Write settings, apply them on a host, and return what is said."""
-        folder = self._folder / chassis.name
-        folder.mkdir(exist_ok=True)
+        files = self._folder / chassis.name
         central = ",".join(f"ssl:{CENTRAL_IP}:{port}" for port in ports or PORTS[:1])
-        (folder / "ovn.conf").write_text(
+        said = configure(
+            chassis,
             f"[ovn]\ncentral = {central}\ntunnel = {tunnel or chassis.encap_ip}\n"
-            # A session from an address that the host has no more is given up soon.
-            "remote-probe-interval = 1000\n"
             "restart-wait = 1000\n"
-            f"[tls]\nprivate-key = {folder}.key\ncertificate = {folder}.pem\n"
-            f"ca-certificate = {self._folder}/ca.pem\n"
+            f"[tls]\nprivate-key = {files}.key\ncertificate = {files}.pem\n"
+            f"ca-certificate = {self._folder}/ca.pem\n",
         )
-        code = f"PYTHONPATH={ROOT / 'vdsm_plugin'}"
-        return chassis.run("env", code, sys.executable, "-c", CONFIGURE, str(folder))
+        return "\n".join(said)
 
     def settle(self, *chassis: Chassis) -> None:
         """Wait until hosts have their Southbound, and all do what it says."""

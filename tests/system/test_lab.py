@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from daemon.ovsdb import northd
+from ovirt_ovn_host.errors import HostError
 from system.lab import CENTRAL_IP, ChassisSpec, Lab, frames, namespace
+from system.leftovers import NOTHING, leftovers
 
 pytestmark = pytest.mark.system
 
@@ -33,23 +35,6 @@ with Lab(1) as lab:
         print(lab.prefix, flush=True)
         time.sleep(60)
 """
-
-
-def leftovers(prefix: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the namespaces, folders and processes that belong to a lab."""
-    folder = prefix.rstrip("-")
-    processes = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = process.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if folder in command:
-            processes.append(command)
-    return namespace.names(prefix), [str(it) for it in Path("/tmp").glob(f"{folder}*")], processes
-
-
-NOTHING: tuple[list[str], list[str], list[str]] = ([], [], [])
 
 
 @pytest.fixture
@@ -90,8 +75,8 @@ def test_nothing_is_left_after_a_failure() -> None:
         raise ZeroDivisionError
     assert NOTHING == leftovers(lab.prefix)
 
-    broken = Lab([ChassisSpec("hv1", tls_files=["one of three"])])
-    with pytest.raises(AssertionError, match="set-ssl"), broken:
+    broken = Lab([ChassisSpec("hv1", external_ids={"ovn-remote": "ssl:198.51.100.1"})])
+    with pytest.raises(HostError, match=r"ovn-key\.pem"), broken:
         pass
     assert NOTHING == leftovers(broken.prefix)
 
@@ -150,3 +135,16 @@ def test_chassis_by_tcp() -> None:
     spec = ChassisSpec("hv1", external_ids={"ovn-remote": f"tcp:{CENTRAL_IP}:6642"})
     with Lab([spec], central=central) as lab:
         assert lab.chassis[0].is_connected()
+
+
+def test_our_parts_say_where_machines_are_plugged() -> None:
+    """The bridge that our configurator finds is the one that our hook puts a vNIC on."""
+    spec = ChassisSpec("hv1", external_ids={"ovn-bridge": "br-ovn"})
+    with Lab([spec, "hv2"]) as lab:
+        hv1, hv2 = lab.chassis
+        red = lab.create_network("10.0.0.0/24")
+        alice, bob = lab.create_vm(red, hv1), lab.create_vm(red, hv2)
+
+        assert alice.tap in hv1.vsctl("list-ports", "br-ovn").split()
+        assert bob.tap in hv2.vsctl("list-ports", "br-int").split()
+        assert 3 == alice.ping(bob.ip)

@@ -30,8 +30,10 @@ PACKAGERS = (
     "firewall-offline-cmd",
     "logrotate",
 )
+DEMO_PROGRAMS = ("ovs-vswitchd", "ovn-controller", "ip", "dhclient")
 CHECK_PROGRAMS = (
-    *("ovs-vswitchd", "ovn-controller", "ip", "openssl", "visudo", "dhclient"),
+    *DEMO_PROGRAMS,
+    *("openssl", "visudo"),
     *("libvirtd", "virsh", "qemu-system-x86_64", "busybox"),
     *PACKAGERS,
 )
@@ -148,7 +150,12 @@ def installed(machine: Machine) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "programs"), [("run", RUN_PROGRAMS), ("check", RUN_PROGRAMS + CHECK_PROGRAMS)]
+    ("wanted", "programs"),
+    [
+        ("run", RUN_PROGRAMS),
+        ("demo", RUN_PROGRAMS + DEMO_PROGRAMS),
+        ("check", RUN_PROGRAMS + CHECK_PROGRAMS),
+    ],
 )
 def test_nothing_is_done_where_everything_is_present(
     machine: Machine, wanted: str, programs: tuple[str, ...]
@@ -178,6 +185,17 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
     [
         ("run", ["openvswitch-common", "ovn-central"]),
         (
+            "demo",
+            [
+                "openvswitch-common",
+                "ovn-central",
+                "openvswitch-switch",
+                "ovn-host",
+                "iproute2",
+                "isc-dhcp-client",
+            ],
+        ),
+        (
             "check",
             [
                 "openvswitch-common",
@@ -185,13 +203,13 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
                 "openvswitch-switch",
                 "ovn-host",
                 "iproute2",
+                "isc-dhcp-client",
                 "openssl",
                 "sudo",
                 "libvirt-daemon",
                 "libvirt-clients",
                 "qemu-system-x86",
                 "busybox-static",
-                "isc-dhcp-client",
                 "tiny-initramfs",
                 "linux-image-cloud-amd64",
                 *ON_DEBIAN,
@@ -348,6 +366,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovn-central",
                     "ovn-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
                     "libvirt-daemon",
@@ -355,7 +374,6 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "libvirt-client",
                     "qemu-system-x86-core",
                     "busybox",
-                    "dhcp-client",
                     "kernel-core",
                     *ON_FEDORA,
                 ]
@@ -372,13 +390,13 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovn22.09-central",
                     "ovn22.09-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
                     "libvirt-daemon",
                     "libvirt-daemon-driver-qemu",
                     "libvirt-client",
                     "qemu-kvm-core",
-                    "dhcp-client",
                     "kernel-core",
                     *ON_FEDORA,
                 ],
@@ -394,13 +412,13 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                     "ovirt-openvswitch-ovn-central",
                     "ovirt-openvswitch-ovn-host",
                     "iproute",
+                    "dhcp-client",
                     "openssl",
                     "sudo",
                     "libvirt-daemon",
                     "libvirt-daemon-driver-qemu",
                     "libvirt-client",
                     "qemu-kvm-core",
-                    "dhcp-client",
                     "kernel-core",
                     *ON_FEDORA,
                 ]
@@ -495,10 +513,10 @@ def test_sudo(machine: Machine) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["everything"]])
 def test_usage(machine: Machine, arguments: list[str]) -> None:
-    """Anything but run and check is refused."""
+    """Anything but run, demo and check is refused."""
     done = machine.execute(SYSTEM_PACKAGES, *arguments)
 
-    assert (1, "system-packages: usage: scripts/system-packages run|check\n") == (
+    assert (1, "system-packages: usage: scripts/system-packages run|demo|check\n") == (
         done.returncode,
         done.stderr,
     )

@@ -11,11 +11,12 @@
         assert not alice.delivers(spoofed, bob)
 
 **What is real.** NB, SB and ovn-northd. The proxy's networking application, in this
-process: `lab.api`, see daemon/proxy.py. On each chassis ovsdb-server, ovs-vswitchd with
-the datapath in user space, ovn-controller, and Geneve over a bridge between them. A
-machine is a namespace with a link `eth0`, plugged into br-int with the keys that libvirt
-sets; the kernel is its operating system, ISC's dhclient its DHCP client. Not covered is
-the kernel's datapath.
+process: `lab.api`, see daemon/proxy.py, or the whole of it as a process: `lab.rest`. On
+each chassis ovsdb-server, ovs-vswitchd with the datapath in user space, ovn-controller, and
+Geneve over a bridge between them; our configurator makes it a chassis. A machine is a
+namespace with a link `eth0`, plugged with the keys that libvirt sets for what our hook makes
+of its XML; the kernel is its operating system, ISC's dhclient its DHCP client. Not covered
+is the kernel's datapath.
 
 **Guests.** Where it matters what a hypervisor does, `with hypervisors(lab.chassis) as hosts`
 runs a libvirt on each chassis, with our hooks where VDSM finds them. There
@@ -27,7 +28,9 @@ the physical network "physnet"; a module's tests share it, and Northbound is emp
 between them. A test that changes chassis, or wants others, makes its own, which takes
 half a second: `with Lab(3) as lab`, `Lab([ChassisSpec("hv1", is_gateway=True), "hv2"])`,
 `Lab(2, port_security_enabled_default=True)` for fields of the proxy's Config,
-`Lab(central=partial(northd, nb_content=file))` with a Northbound that is there already.
+`Lab(central=partial(northd, nb_content=file))` with a Northbound that is there already,
+`Lab(proxy=service)` with the proxy as a process, `Lab(central=ClusteredCentral(...))` with a
+cluster; test_security.py and test_high_availability.py have all of it speak TLS.
 
 **Nothing waits by sleeping.** `start_vm` and `create_vm` return when the port is up and
 every chassis knows where it is. After any other change `lab.sync()` returns when every running
@@ -49,6 +52,8 @@ left is removed by the next lab. The machine's own network, Open vSwitch and OVN
     machine.py    Machine: what can be done from there  switch.py     one Open vSwitch
     vm.py         Vm: plugged, DHCP, RA                 outside.py    physical networks
     moving.py     MovingVm: live migration              frames.py     bytes <-> frames; pure
+    cluster.py    ClusteredCentral                      service.py    the proxy as a process
+    configurator.py  our plugin on a chassis
     libvirt.py    Hypervisor: a chassis with libvirt    guest.py      Guest: QEMU, by the hooks
     domain.py     VDSM's XML of guests; pure            guest_image.py  what guests boot
     offers.py     delivered, reached: what gets through a filter

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from daemon.ovsdb import Daemon, wait_until
 
+from . import configurator
 from .namespace import Namespace
 from .switch import Switch
 
-INTEGRATION_BRIDGE = "br-int"
 TUNNEL_BRIDGE = "br-tunnel"
 
 
@@ -24,8 +24,9 @@ class ChassisSpec:
 
     `name` is the system-id (and hostname); `physical_networks` are those that it has
     a bridge mapping for, each to a bridge `br-<network>`; `is_gateway` lets OVN put
-    gateways here; `external_ids` are further keys of Open_vSwitch, or other values for
-    those that the lab sets; `tls_files` are private key, certificate and CA certificate.
+    gateways here; `external_ids` are further keys of Open_vSwitch, as "ovn-bridge", or
+    "ovn-remote" for another Southbound than the lab's; `tls_files` are private key,
+    certificate and CA certificate.
     """
 
     name: str
@@ -36,7 +37,10 @@ class ChassisSpec:
 
 
 class Chassis(Switch):
-    """One chassis, registered in Southbound once `start` has returned."""
+    """One chassis, registered in Southbound once `start` has returned.
+
+    `said` is what our configurator has told.
+    """
 
     def __init__(
         self, spec: ChassisSpec, namespace: Namespace, folder: Path, ovn_remote: str, address: str
@@ -44,16 +48,19 @@ class Chassis(Switch):
         super().__init__(namespace, folder)
         self.spec = spec
         self.name = spec.name
+        self.bridge = spec.external_ids.get("ovn-bridge", "br-int")
         self.encap_ip = address.partition("/")[0]
         self.encap_mac = f"02:00:{ipaddress.IPv4Address(self.encap_ip).packed.hex(':')}"
         self._address = address
         self._ovn_remote = ovn_remote
+        self.said: list[str] = []
         command = ["ovn-controller", self.database.remote, "--pidfile"]
         self.controller = Daemon(folder, "controller", command, None)
 
     def start(self) -> None:
         """Start everything; the links "tunnel" and "phys-<network>" are there already."""
         super().start()
+        self._prepare()
         self._configure()
         self.start_controller()
 
@@ -81,36 +88,44 @@ class Chassis(Switch):
         physical = {f"br-{name}": f"phys-{name}" for name in self.spec.physical_networks}
         return {TUNNEL_BRIDGE: "tunnel", **physical}
 
-    def _settings(self) -> dict[str, str]:
+    def _prepare(self) -> None:
+        """Set what a host has before our configurator: its networks and VDSM's mappings."""
         mappings = [f"{network}:br-{network}" for network in self.spec.physical_networks]
-        return {
-            "system-id": self.name,
+        external_ids = {
             "hostname": self.name,
-            "ovn-remote": self._ovn_remote,
-            "ovn-encap-type": "geneve",
-            "ovn-encap-ip": self.encap_ip,
             "ovn-bridge-datapath-type": "netdev",
             **({"ovn-bridge-mappings": ",".join(mappings)} if mappings else {}),
             **({"ovn-cms-options": "enable-chassis-as-gw"} if self.spec.is_gateway else {}),
             **self.spec.external_ids,
         }
-
-    def _configure(self) -> None:
+        # That is our configurator's.
+        external_ids.pop("ovn-remote", None)
         words = ["set", "Open_vSwitch", "."]
-        words += [f'external_ids:{key}="{value}"' for key, value in self._settings().items()]
+        words += [f'external_ids:{key}="{value}"' for key, value in external_ids.items()]
         for bridge, link in self._uplinks().items():
             words += ["--", "add-br", bridge, "--", "add-port", bridge, link]
             words += ["--", "set", "Bridge", bridge, "datapath_type=netdev"]
-        # VDSM and libvirt find br-int made; ovn-controller would make it the same way.
-        words += ["--", "add-br", INTEGRATION_BRIDGE, "--", "set", "Bridge", INTEGRATION_BRIDGE]
-        words += ["datapath_type=netdev", "fail_mode=secure", "other_config:disable-in-band=true"]
         words += ["--", "set", "Bridge", TUNNEL_BRIDGE, f'other_config:hwaddr="{self.encap_mac}"']
-        if self.spec.tls_files:
-            words += ["--", "set-ssl", *self.spec.tls_files]
         self.vsctl(*words)
         self.namespace.ip(
             f"addr add {self._address} dev {TUNNEL_BRIDGE}", f"link set {TUNNEL_BRIDGE} up"
         )
+
+    def _configure(self) -> None:
+        """Have our configurator make it a chassis."""
+        central = self.spec.external_ids.get("ovn-remote", self._ovn_remote)
+        # A new chassis has no flows that could be kept until there are others.
+        lines = ["[ovn]", f"central = {central}", f"tunnel = {self.encap_ip}", "restart-wait = 0"]
+        lines.append(f"system-id = {self.name}")
+        if self.spec.tls_files:
+            names = ("private-key", "certificate", "ca-certificate")
+            lines += ["[tls]", *map(" = ".join, zip(names, self.spec.tls_files))]
+        self.said = configurator.configure(self, "\n".join(lines))
+        # It adds the bridge, and does not wait for it.
+        wait_until(self._has_bridge, what=f"{self.name} has {self.bridge}")
+
+    def _has_bridge(self) -> bool:
+        return self.vsctl("get", "Interface", self.bridge, "ofport").isdigit()
 
     def meet(self, other: Chassis) -> None:
         """Know the way to another chassis before the first packet, which would be lost else."""
@@ -125,7 +140,7 @@ class Chassis(Switch):
     def set_uplinks(self, is_up: bool) -> None:
         """Cut it off from chassis and physical networks, or connect it again.
 
-        A Southbound by unix socket stays within reach.
+        The central stays within reach.
         """
         state = "up" if is_up else "down"
         self.namespace.ip(*(f"link set {link} {state}" for link in self._uplinks().values()))
@@ -138,10 +153,10 @@ class Chassis(Switch):
         """Say whether ovn-controller has a session with Southbound."""
         return self.controller_appctl("connection-status") == "connected"
 
-    def plug(self, tap: str, iface_id: str, mac: str, vm_id: str) -> None:
-        """Add a tap to br-int with the keys that libvirt sets for a virtualport."""
+    def plug(self, tap: str, iface_id: str, mac: str, vm_id: str, bridge: str = "") -> None:
+        """Add a tap to a bridge, br-int by default, with the keys of libvirt's virtualports."""
         self.vsctl(
-            *("--may-exist", "add-port", INTEGRATION_BRIDGE, tap, "--", "set", "Interface", tap),
+            *("--may-exist", "add-port", bridge or self.bridge, tap, "--", "set", "Interface", tap),
             f'external_ids:attached-mac="{mac}"',
             f'external_ids:iface-id="{iface_id}"',
             f'external_ids:vm-id="{vm_id}"',
@@ -150,7 +165,7 @@ class Chassis(Switch):
 
     def unplug(self, tap: str) -> None:
         """Remove a tap from br-int, as libvirt does when a VM stops."""
-        self.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, tap)
+        self.vsctl("--if-exists", "del-port", self.bridge, tap)
 
     def is_installed(self, tap: str) -> bool:
         """Say whether ovn-controller has installed the flows of a tap."""

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.ovsdb import OvsdbServer, northd, wait_until
-from daemon.proxy import Api, running_api
+from daemon.ovsdb import HasRemote, northd, wait_until
+from daemon.proxy import Api, Rest, running_api
 
 from . import links, namespace
 from .chassis import Chassis, ChassisSpec
@@ -40,7 +40,9 @@ PROGRAMS = [
 ]
 # RFC 2544's addresses for laboratories.
 TUNNEL_NETWORK = "198.18.0"
-CENTRAL_IP = f"{TUNNEL_NETWORK}.254"
+# As with hosts of oVirt: what goes to the central is none of the tunnels' traffic.
+MANAGEMENT_NETWORK = "198.18.1"
+CENTRAL_IP = f"{MANAGEMENT_NETWORK}.254"
 SYNC_TIMEOUT_S = 15
 # The tables of Northbound whose rows live without a reference, but for its own record.
 ROOT_TABLES = [
@@ -56,7 +58,7 @@ ROOT_TABLES = [
 
 
 AnyVm = TypeVar("AnyVm", bound=Vm)
-Servers = Mapping[str, OvsdbServer]
+Servers = Mapping[str, HasRemote]
 
 
 def missing() -> str:
@@ -65,7 +67,7 @@ def missing() -> str:
         return "A lab makes network namespaces: run this as root, or see CONTRIBUTING.md."
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
-        return f"A lab needs {', '.join(absent)}: run scripts/system-packages check as root."
+        return f"A lab needs {', '.join(absent)}: run scripts/system-packages demo as root."
     return ""
 
 
@@ -74,7 +76,8 @@ class Lab:
 
     `chassis` are names or ChassisSpec, or how many plain ones there shall be ("hv1",
     "hv2"). `central` makes the databases and ovn-northd in a folder, in a namespace
-    where chassis reach it as CENTRAL_IP. `settings` are fields of the proxy's Config.
+    where chassis reach it as CENTRAL_IP. `settings` are fields of the proxy's Config;
+    with a `proxy`, see `service`, that runs instead of one in this process.
     """
 
     def __init__(
@@ -82,12 +85,14 @@ class Lab:
         chassis: int | Sequence[str | ChassisSpec] = 2,
         *,
         central: Callable[[Path], contextlib.AbstractContextManager[Servers]] = northd,
+        proxy: Callable[[Lab], contextlib.AbstractContextManager[Rest]] | None = None,
         **settings: Any,
     ) -> None:
         if isinstance(chassis, int):
             chassis = [f"hv{number}" for number in range(1, chassis + 1)]
         self._specs = [ChassisSpec(it) if isinstance(it, str) else it for it in chassis]
         self._central = central
+        self._proxy = proxy
         self._settings = settings
         self._stack = contextlib.ExitStack()
         self.prefix = namespace.new_prefix()
@@ -115,18 +120,29 @@ class Lab:
         self.underlay = self.add_namespace("underlay")
         self.underlay.ip(
             "link add tunnels type bridge mcast_snooping 0",
-            f"addr add {CENTRAL_IP}/24 dev tunnels",
             "link set tunnels up",
+            "link add management type bridge mcast_snooping 0",
+            f"addr add {CENTRAL_IP}/24 dev management",
+            "link set management up",
         )
         with self.underlay.entered():
             servers = self._stack.enter_context(self._central(self.folder))
         self.nb, self.sb = servers["nb"], servers["sb"]
-        self.api: Api = self._stack.enter_context(running_api(self.nb, **self._settings))
+        self.rest = self._stack.enter_context(self._run_proxy())
         self._start_switches()
         for chassis in self.chassis:
             self.sbctl("wait-until", "Chassis", chassis.name, "nb_cfg>=0")
         for chassis, other in itertools.permutations(self.chassis, 2):
             chassis.meet(other)
+
+    def _run_proxy(self) -> contextlib.AbstractContextManager[Rest]:
+        return self._proxy(self) if self._proxy else running_api(self.nb, **self._settings)
+
+    @property
+    def api(self) -> Api:
+        """The proxy in this process, for labs that have no other one."""
+        assert isinstance(self.rest, Api), "the proxy of this lab is not in this process"
+        return self.rest
 
     def _start_switches(self) -> None:
         switches: list[Switch] = []
@@ -148,7 +164,14 @@ class Lab:
         address = f"{TUNNEL_NETWORK}.{number}/24"
         chassis = Chassis(spec, there, self.folder / spec.name, self.sb.remote, address)
         links.connect((self.underlay, spec.name), (there, "tunnel"))
-        self.underlay.ip(f"link set {spec.name} master tunnels")
+        self.underlay.ip(
+            f"link set {spec.name} master tunnels",
+            f"link add host{number} type veth peer name management netns {there.name}",
+            f"link set host{number} master management up",
+        )
+        there.ip(
+            f"addr add {MANAGEMENT_NETWORK}.{number}/24 dev management", "link set management up"
+        )
         for network in spec.physical_networks:
             assert self.physical_switch is not None
             self.physical_switch.lay_uplink(network, there)
@@ -171,7 +194,7 @@ class Lab:
         """Run ovn-sbctl."""
         return self._ctl("ovn-sbctl", self.sb, *words)
 
-    def _ctl(self, program: str, server: OvsdbServer, *words: str) -> str:
+    def _ctl(self, program: str, server: HasRemote, *words: str) -> str:
         return run(
             [program, f"--db={server.remote}", f"--timeout={SYNC_TIMEOUT_S}", *words]
         ).strip()
@@ -210,26 +233,26 @@ class Lab:
     def create_network(self, *cidrs: str, **values: Any) -> dict[str, Any]:
         """Create a network with a subnet for each CIDR; return it as REST has it.
 
-        `values` are the network's; a subnet with further ones is created by `api`.
+        `values` are the network's; a subnet with further ones is created by `rest`.
         """
-        network: dict[str, Any] = self.api.create("network", **values)
+        network: dict[str, Any] = self.rest.create("network", **values)
         for cidr in cidrs:
             version = 6 if ":" in cidr else 4
-            self.api.create("subnet", network_id=network["id"], cidr=cidr, ip_version=version)
-        return dict(self.api.get(f"networks/{network['id']}")["network"])
+            self.rest.create("subnet", network_id=network["id"], cidr=cidr, ip_version=version)
+        return dict(self.rest.get(f"networks/{network['id']}")["network"])
 
     def create_vm(
         self, network: dict[str, Any], chassis: Chassis, configure: bool = True, **values: Any
     ) -> Vm:
         """Create a port (`values` are its) and start a machine with it, see `start_vm`."""
-        port = self.api.create("port", network_id=network["id"], **values)
+        port = self.rest.create("port", network_id=network["id"], **values)
         return self.start_vm(port, chassis, configure)
 
     def create_moving_vm(
         self, network: dict[str, Any], chassis: Chassis, **values: Any
     ) -> MovingVm:
         """Create a port (`values` are its) and start a machine that can be migrated live."""
-        port = self.api.create("port", network_id=network["id"], **values)
+        port = self.rest.create("port", network_id=network["id"], **values)
         vm = self._make_vm(MovingVm, port, chassis)
         vm.start()
         return vm

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.ovsdb import wait_until
 
-from . import dhcp, links
+from . import configurator, dhcp, links
 from .chassis import Chassis
 from .machine import LINK, Machine, eui64
 from .namespace import Namespace
@@ -70,8 +70,9 @@ class Vm(Machine):
         self.wait_up()
 
     def plug(self) -> None:
-        """Add its tap to br-int."""
-        self.chassis.plug(self.tap, self.port["id"], self.mac, self.id)
+        """Add its tap to br-int, as our hook tells libvirt."""
+        vif = configurator.connect(self.chassis, self.port["id"], self.mac)
+        self.chassis.plug(self.tap, vif.interface_id, vif.mac, self.id, vif.bridge)
 
     def unplug(self) -> None:
         """Remove its tap from br-int; the machine goes on without a network."""
@@ -108,12 +109,12 @@ class Vm(Machine):
 
     def configure(self) -> None:
         """Give it what its port has: addresses, MTU, and a default route by each gateway."""
-        self.port = self._lab.api.get(f"ports/{self.port['id']}")["port"]
-        network = self._lab.api.get(f"networks/{self.port['network_id']}")["network"]
+        self.port = self._lab.rest.get(f"ports/{self.port['id']}")["port"]
+        network = self._lab.rest.get(f"networks/{self.port['network_id']}")["network"]
         if network["mtu"]:
             self.set_mtu(network["mtu"])
         for fixed in self.port["fixed_ips"]:
-            subnet = self._lab.api.get(f"subnets/{fixed['subnet_id']}")["subnet"]
+            subnet = self._lab.rest.get(f"subnets/{fixed['subnet_id']}")["subnet"]
             length = subnet["cidr"].partition("/")[2]
             self.add_address(f"{fixed['ip_address']}/{length}")
             if subnet["gateway_ip"] not in (None, fixed["ip_address"]):
