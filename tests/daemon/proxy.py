@@ -67,9 +67,8 @@ class Api:
     """The networking application, called without a socket."""
 
     def __init__(self, nb: OvsdbServer, **settings: Any) -> None:
-        self.config = Config(
-            ovn_remotes=(Remote("unix", str(nb.socket)),), auth_plugin="NoAuthPlugin", **settings
-        )
+        settings.setdefault("ovn_remotes", (Remote("unix", str(nb.socket)),))
+        self.config = Config(auth_plugin="NoAuthPlugin", **settings)
         self.connection: Connection[Replica] = make_connection(self.config)
         self.networking, self.identity = make_applications(self.config, self.connection)
 

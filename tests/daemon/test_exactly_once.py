@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer
+from daemon.ovsdb import OvsdbServer, leader_of, raft_cluster, wait_until
 from daemon.proxy import Answer, Api, path_of, running_api
 from daemon.routing import assert_consistent, external_network
 from daemon.wire_tap import Fault, WireTap
+from ovirt_ovn_proxy.nb.remote import Remote
 
 pytestmark = pytest.mark.daemon
 
@@ -275,6 +276,43 @@ def test_deadline(nb: OvsdbServer) -> None:
         for kind in KINDS:
             ids = [row["id"] for row in api.get(path_of(kind))[f"{kind}s"]]
             assert len(ids) == len(set(ids))
+
+
+def test_cluster_that_executes_again() -> None:
+    """What a cluster has committed, and then executed again itself and refused, counts as done.
+
+    It gives a command up after twice the election timer (1 s), and executes it again, though
+    the first may be committed yet: then guards fail on what this very request has done.
+    """
+    with contextlib.ExitStack() as stack:
+        servers = stack.enter_context(raft_cluster())
+        remotes = tuple(Remote("unix", str(server.socket)) for server in servers)
+        api = stack.enter_context(running_api(servers[0], ovn_remotes=remotes))
+        scene = make_scene(api)
+        own = f"ports/{scene.own['port']['id']}"
+        taken = {**new("port", scene, 1), "fixed_ips": [{"ip_address": "10.0.0.77"}]}
+        requests: list[tuple[str, str, Any, int]] = [
+            ("POST", "ports", {"port": taken}, 201),
+            ("DELETE", own, None, 204),
+            ("PUT", f"routers/{scene.own['router']['id']}", {"router": {"name": "x"}}, 200),
+        ]
+        for method, path, body, status in requests:
+            wait_until(lambda: api.connection.ready)
+            leader = leader_of(servers)
+            followers = [server for server in servers if server is not leader]
+            with ThreadPoolExecutor(1) as pool:
+                for server in followers:
+                    server.signal(signal.SIGSTOP)
+                try:
+                    answer = pool.submit(api, method, path, body)
+                    time.sleep(2.2)
+                finally:
+                    for server in followers:
+                        server.signal(signal.SIGCONT)
+                assert status == answer.result().status, answer.result()
+
+        assert 404 == api("GET", own).status
+        assert 1 == len(api.get("ports?fixed_ips=ip_address%3D10.0.0.77")["ports"])
 
 
 def test_slow_replies(tapped: Tapped) -> None:
