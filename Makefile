@@ -21,6 +21,7 @@ HOST_DATADIR := $(PREFIX)/share/ovirt-provider-ovn-driver
 HOST_PYTHON ?= /usr/bin/python3
 
 BENCH_ARGS ?=
+FAULTS_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
 PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
@@ -29,7 +30,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench \
+.PHONY: help run check lint format typecheck test-unit test-daemon test-system check-versions bench faults \
 	install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
@@ -58,13 +59,16 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon tests/clients
+	$(PY) -m pytest tests/daemon tests/clients tests/faults
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
+
+faults: tools-check ## long runs in which everything breaks: FAULTS_ARGS
+	PYTHONPATH=proxy:tests $(PY) tests/faults/run.py $(FAULTS_ARGS)
 
 bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)

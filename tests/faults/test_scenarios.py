@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nothing is lost, doubled or halved, whatever breaks while three proxies are at work."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from faults.scenario import SCENARIOS, run
+
+pytestmark = pytest.mark.daemon
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name: str) -> None:
+    """All that clients saw has one explanation, and Northbound holds what follows from it."""
+    seed = random.randrange(1_000_000)
+    report = run(SCENARIOS[name], seed, steps=400, strikes=3)
+
+    assert not report.problems, "\n".join([f"seed {seed}", *report.problems])
+    assert report.requests >= 400
+    assert report.strikes >= 3
