@@ -29,6 +29,7 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
+from .plan.fate import Fate, fate
 
 R = TypeVar("R")
 
@@ -94,8 +95,13 @@ class Executor:
 
         def unless_done(view: View) -> tuple[Plan, bool]:
             """Return an earlier plan that was committed after all, else a new one."""
-            done = next((plan for plan in unheard if plan.is_done(view)), None)
-            return (make_plan(view), False) if done is None else (done, True)
+            fates = [fate(plan, view) for plan in unheard]
+            if Fate.DONE in fates:
+                return unheard[fates.index(Fate.DONE)], True
+            if Fate.DOUBTFUL in fates:
+                raise self._unavailable("Others change the same, and the outcome is unknown")
+            unheard[:] = [plan for plan, its in zip(unheard, fates) if its is Fate.OPEN]
+            return make_plan(view), False
 
         while True:
             try:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,8 +17,9 @@ import pytest
 
 from daemon.ovsdb import OvsdbServer, leader_of, raft_cluster, wait_until
 from daemon.proxy import Answer, Api, path_of, running_api
-from daemon.routing import assert_consistent, external_network
+from daemon.routing import assert_consistent, external_network, nbctl
 from daemon.wire_tap import Fault, WireTap
+from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.remote import Remote
 
 pytestmark = pytest.mark.daemon
@@ -241,6 +242,35 @@ def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
     shown = other.get(path)["port"]
     assert ([], "nobody") == (shown["tags"], shown["device_id"])
     tapped.changed_once(answer)
+
+
+def test_overwritten_meanwhile(tapped: Tapped) -> None:
+    """What is written over a change before its outcome is known stays, and who wrote first."""
+    api, tap, other = tapped.api, tapped.tap, tapped.other
+    own = make_scene(api).own
+    path = f"ports/{own['port']['id']}"
+
+    def overwritten(fault: Fault, write: Callable[[], object]) -> Answer:
+        tap.arm(fault)
+        tap.before_next_session(write)
+        answer = api("PUT", path, {"port": {"name": "mine"}})
+        tapped.changed_once(answer)
+        return answer
+
+    def write() -> None:
+        other.update("port", own["port"]["id"], name="theirs")
+
+    def write_past_proxies() -> None:
+        key = f"external_ids:{keys.NIC_NAME}=theirs"
+        nbctl(tapped.nb, "set", "Logical_Switch_Port", own["port"]["id"], key)
+
+    # Two changes of others would look the same.
+    assert 503 == overwritten(Fault.CUT_AFTER, write).status
+    assert "theirs" == other.get(path)["port"]["name"]
+    assert 200 == overwritten(Fault.CUT_AFTER, write_past_proxies).status
+    assert "theirs" == other.get(path)["port"]["name"]
+    assert 200 == overwritten(Fault.CUT_BEFORE, write).status
+    assert "mine" == other.get(path)["port"]["name"]
 
 
 def test_deadline(nb: OvsdbServer) -> None:
