@@ -7,8 +7,11 @@ I/O. A nemesis is made for one site; `strike` may be called again and again.
 
 from __future__ import annotations
 
+import json
 import random
+import resource
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -17,7 +20,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from bench.raw import CheckError, Ovsdb
-from daemon.ovsdb import OvsdbServer
+from daemon.ovsdb import NB_SCHEMA, OvsdbServer
 from faults.history import Action, Event, History, Outcome
 from faults.site import Site
 from faults.workload import Scene
@@ -118,6 +121,55 @@ class StallFollowers(_Stall):
         leader = self._site.leader()
         followers = [server for server in self._site.servers if server is not leader]
         self._stop(followers, 2.0, 2.6)
+
+
+class CutReplies:
+    """The wire to a proxy breaks after some bytes from the server, mostly within a message."""
+
+    def __init__(self, site: Site, choose: random.Random) -> None:
+        self._relays = site.relays
+        self._choose = choose
+
+    def strike(self) -> None:
+        self._choose.choice(self._relays).cut_after(self._choose.randrange(4000))
+
+
+class FillDisk:
+    """The server's file may grow by some bytes, then by none for a while."""
+
+    def __init__(self, site: Site, choose: random.Random) -> None:
+        [self._server] = site.servers
+        self._choose = choose
+
+    def strike(self) -> None:
+        size = self._server.database.stat().st_size + self._choose.randrange(2000)
+        _, hard = resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (size, hard))
+        time.sleep(self._choose.uniform(0.1, 1.0))
+        resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+class ConvertSchema:
+    """The database gets another schema, with a column more or without it, as in an upgrade."""
+
+    def __init__(self, site: Site, _choose: random.Random) -> None:
+        self._site = site
+        schema = json.loads(NB_SCHEMA.read_text())
+        folder = site.servers[0].folder
+        self._schemas = []
+        for name, extra in (("newer", {"added": {"type": "string"}}), ("older", {})):
+            columns = {**schema["tables"]["Logical_Switch"]["columns"], **extra}
+            table = {**schema["tables"]["Logical_Switch"], "columns": columns}
+            tables = {**schema["tables"], "Logical_Switch": table}
+            file = folder / f"{name}.ovsschema"
+            file.write_text(json.dumps({**schema, "tables": tables}))
+            self._schemas.append(file)
+
+    def strike(self) -> None:
+        self._schemas.reverse()
+        server = self._site.leader()
+        command = ["ovsdb-client", "convert", server.remote, str(self._schemas[0])]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
 
 
 class OtherManager:

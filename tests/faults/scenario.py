@@ -27,10 +27,15 @@ _MANAGER_PAUSE_S = 0.05
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done to which kind of site, with what pauses (seconds) in between."""
+    """What is done to which kind of site, with what pauses (seconds) in between.
+
+    `keeps_log`: the database's file keeps every transaction until the end.
+    """
 
     make: Make
     is_cluster: bool = False
+    is_relayed: bool = False
+    keeps_log: bool = True
     pause_s: tuple[float, float] = (0.2, 1.0)
 
     def pauses(self, choose: random.Random) -> Iterator[float]:
@@ -44,9 +49,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "kill-proxy": Scenario(nemesis.KillProxy),
     "kill-server": Scenario(nemesis.KillServer),
     "stall-server": Scenario(nemesis.StallServer),
+    "cut-replies": Scenario(nemesis.CutReplies, is_relayed=True, pause_s=(0.05, 0.3)),
+    "fill-disk": Scenario(nemesis.FillDisk),
+    "convert-schema": Scenario(nemesis.ConvertSchema, keeps_log=False),
     "kill-leader": Scenario(nemesis.KillLeader, is_cluster=True, pause_s=(1.0, 2.0)),
     "stall-leader": Scenario(nemesis.StallServer, is_cluster=True, pause_s=(1.0, 2.0)),
     "stall-followers": Scenario(nemesis.StallFollowers, is_cluster=True, pause_s=(0.5, 1.5)),
+    "convert-cluster": Scenario(nemesis.ConvertSchema, is_cluster=True),
 }
 
 
@@ -82,7 +91,7 @@ def run(scenario: Scenario, seed: int, steps: int, strikes: int) -> Report:
     A second manager writes into the same rows all the time. Then look at what is left.
     Ends after ten minutes at the latest.
     """
-    with site(is_cluster=scenario.is_cluster) as place:
+    with site(is_cluster=scenario.is_cluster, is_relayed=scenario.is_relayed) as place:
         history = History()
         scene = prepare(place.ports[0], history)
         board = Board(scene)
@@ -96,7 +105,7 @@ def run(scenario: Scenario, seed: int, steps: int, strikes: int) -> Report:
         place.wait_ready()
         leader = place.leader()
         problems = audit(leader, history, place.logs)
-        if not scenario.is_cluster:
+        if scenario.keeps_log and not scenario.is_cluster:
             problems += audit_log(leader, history)
     latencies = [second for client in clients for second in client.latencies_s] or [0.0]
     return Report(

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.northbound import Forwarder
 from daemon.ovsdb import (
     OvsdbServer,
     leader_of,
@@ -19,15 +20,20 @@ from daemon.ovsdb import (
 )
 from daemon.proxy import ProxyProcess, proxy_process
 
+PROXIES = 3
 _PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Site:
-    """One Northbound (`servers` has one, or all of a cluster) and its proxies."""
+    """One Northbound (`servers` has one, or all of a cluster) and its proxies.
+
+    `relays` are between server and proxies, one each, if there are any.
+    """
 
     servers: Sequence[OvsdbServer]
     proxies: Sequence[ProxyProcess]
+    relays: Sequence[Forwarder] = ()
 
     @property
     def ports(self) -> list[int]:
@@ -62,26 +68,25 @@ class Site:
 
 
 @contextmanager
-def site(*, is_cluster: bool = False, proxies: int = 3, extra: str = "") -> Iterator[Site]:
-    """Run a site in a folder of its own; `extra` are further lines of the proxies' files."""
+def site(*, is_cluster: bool = False, is_relayed: bool = False, extra: str = "") -> Iterator[Site]:
+    """Run a site with three proxies in a folder of its own.
+
+    `is_relayed`: proxies reach the server (alone) through relays. `extra` are further lines
+    of the proxies' files.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(short_folder())
+        relays: list[Forwarder] = []
         if is_cluster:
             servers = stack.enter_context(raft_cluster(folder))
         else:
             servers = [stack.enter_context(ovsdb_server(folder))]
-        yield stack.enter_context(site_on(servers, folder, proxies, extra))
-
-
-@contextmanager
-def site_on(
-    servers: Sequence[OvsdbServer], folder: Path, proxies: int = 3, extra: str = ""
-) -> Iterator[Site]:
-    """Run proxies on servers that run already."""
-    remotes = ",".join(server.remote for server in servers)
-    with ExitStack() as stack:
-        started = [
-            stack.enter_context(proxy_process(folder, remotes, f"p{number}", extra))
-            for number in range(proxies)
+        remotes = [",".join(server.remote for server in servers)] * PROXIES
+        if is_relayed:
+            relays = [stack.enter_context(Forwarder(servers[0].socket)) for _ in range(PROXIES)]
+            remotes = [relay.remote for relay in relays]
+        proxies = [
+            stack.enter_context(proxy_process(folder, remote, f"p{number}", extra))
+            for number, remote in enumerate(remotes)
         ]
-        yield Site(servers, started)
+        yield Site(servers, proxies, relays)

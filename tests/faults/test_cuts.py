@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, ovsdb_server
+from daemon.ovsdb import ovsdb_server
 from faults.cuts import CASES, Cuts, cut_everywhere
 
 pytestmark = pytest.mark.daemon
