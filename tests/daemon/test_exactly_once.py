@@ -21,6 +21,7 @@ from daemon.routing import assert_consistent, external_network, nbctl
 from daemon.wire_tap import Fault, WireTap
 from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.remote import Remote
+from ovirt_ovn_proxy.resources import RESOURCES
 
 pytestmark = pytest.mark.daemon
 
@@ -127,6 +128,11 @@ def new(kind: str, scene: Scene, number: int) -> dict[str, Any]:
     return {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True}
 
 
+def test_every_resource() -> None:
+    """No resource is left out of what follows."""
+    assert set(RESOURCES) == {path_of(kind) for kind in KINDS}
+
+
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("kind", KINDS)
 def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
@@ -175,8 +181,13 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
             assert answer.json == tapped.other.get(path)
             assert {**answer.json[kind], **groups} == answer.json[kind]
 
-    for method, status, tags in (("PUT", 201, ["a"]), ("DELETE", 204, [])):
-        assert status == send(method, f"{path}/tags/a").status
+    for method, where, body, status, tags in (
+        ("PUT", "tags/a", None, 201, ["a"]),
+        ("PUT", "tags", {"tags": ["a", "b", "c"]}, 200, ["a", "b", "c"]),
+        ("DELETE", "tags/b", None, 204, ["a", "c"]),
+        ("DELETE", "tags", None, 204, []),
+    ):
+        assert status == send(method, f"{path}/{where}", body).status
         assert {"tags": tags} == tapped.other.get(f"{path}/tags")
 
     assert 204 == send("DELETE", path).status
