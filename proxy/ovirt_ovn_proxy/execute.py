@@ -57,8 +57,9 @@ class Executor:
                 raise self._unavailable() from error
             try:
                 self._connection.barrier(deadline)
-            except (NotReady, OutcomeUnknown) as error:
-                # The session broke meanwhile; wait_ready knows whether to wait for another.
+            except (NotReady, OutcomeUnknown, TransactionRefused) as error:
+                # The session broke meanwhile, or the database goes; wait_ready knows
+                # whether to wait for another.
                 if time.monotonic() + _LONGEST_PAUSE_S >= deadline:
                     raise self._unavailable(str(error)) from error
                 time.sleep(_LONGEST_PAUSE_S)

@@ -224,6 +224,7 @@ class Connection(Generic[R]):
             except OSError as error:
                 self._leave(_reason(error))
             except ProxyError as error:
+                self._copy.forget()  # some of the nonsense may be in it
                 self._fsm.set_backoff_free_tries(0)  # this is not over soon
                 self._leave(str(error))
             except Exception as error:
