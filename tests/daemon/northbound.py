@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon.ovsdb import (
     short_folder,
@@ -119,6 +119,9 @@ def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
     return result
 
 
+F = TypeVar("F", bound="Forwarder")
+
+
 class Forwarder:
     """Passes bytes on between its own socket and a server's, until it is told to stop.
 
@@ -136,7 +139,7 @@ class Forwarder:
         self.remote = f"unix:{self._path}"
         self.connections = 0
 
-    def __enter__(self) -> Forwarder:
+    def __enter__(self: F) -> F:
         self.mend()
         return self
 
@@ -198,13 +201,17 @@ class Forwarder:
                             return
                         is_cut = False
                         if end is far:
-                            data, is_cut = self._allowed(data)
+                            data, is_cut = self._allowed(self.changed(far, data))
                         ends[end].sendall(data)
                         if is_cut:
                             self.end_sessions()
             finally:
                 with self._lock:
                     self._ends -= set(ends)
+
+    def changed(self, _far: socket.socket, data: bytes) -> bytes:
+        """Return what is passed on in the place of bytes from the server: these."""
+        return data
 
     def _allowed(self, data: bytes) -> tuple[bytes, bool]:
         """Return what may be passed on of the server's bytes, and whether that is all."""
