@@ -57,7 +57,7 @@ def make_applications(
 ) -> tuple[Application, Application]:
     """Return the WSGI applications: networking and identity."""
     plugin = load_plugin(config)
-    networking = NetworkingApi(config, plugin, Executor(connection))
+    networking = NetworkingApi(config, plugin, Executor(connection, config.durable_commits))
     identity = IdentityApi(config, plugin)
     return Application(networking), Application(identity, ApiError.identity_body)
 

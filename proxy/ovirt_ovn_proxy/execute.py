@@ -39,10 +39,14 @@ _LONGEST_PAUSE_S = 0.05
 
 
 class Executor:
-    """Runs reads and plans on one connection; safe to use from many threads."""
+    """Runs reads and plans on one connection; safe to use from many threads.
 
-    def __init__(self, connection: Connection[Replica]) -> None:
+    `durable`: a change is acknowledged only when it is on the server's disk.
+    """
+
+    def __init__(self, connection: Connection[Replica], durable: bool = False) -> None:
         self._connection = connection
+        self._ending = [ops.durable_commit()] if durable else []
         self._queues = Queues()
 
     def read(self, deadline: float) -> Replica:
@@ -120,7 +124,7 @@ class Executor:
                 is_current = True
                 continue
             try:
-                operations = [*plan.operations, ops.comment(comment)]
+                operations = [*plan.operations, ops.comment(comment), *self._ending]
                 self._connection.transact(operations, deadline)
                 return plan
             except GuardFailed:
