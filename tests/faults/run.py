@@ -11,6 +11,7 @@ machine.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 import time
@@ -106,6 +107,7 @@ def main() -> int:
     unknown = set(arguments.runs) - set(RUNS)
     if unknown:
         parser.error(f"no such run: {', '.join(sorted(unknown))}")
+    logging.disable()  # thousands of lost sessions are what this is about
     print(f"{describe_machine()}; seed {arguments.seed}", flush=True)
     failed = 0
     for name in arguments.runs or RUNS:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import threading
@@ -21,6 +22,8 @@ from faults.site import site
 from faults.workload import Board, Client, prepare
 
 CLIENTS = 9
+SEED = int(os.environ.get("TESTS_SEED", "1"))
+"""What tests choose by, unless somebody says otherwise."""
 _HARD_LIMIT_S = 600.0
 _MANAGER_PAUSE_S = 0.05
 
@@ -102,8 +105,8 @@ def run(scenario: Scenario, seed: int, steps: int, strikes: int) -> Report:
         started = time.monotonic()
         struck = _work(clients, steps, strikes, harm, pauses, manager)
         took_s = time.monotonic() - started
-        place.wait_ready()
         leader = place.leader()
+        place.wait_ready()
         problems = audit(leader, history, place.logs)
         if scenario.keeps_log and not scenario.is_cluster:
             problems += audit_log(leader, history)
