@@ -22,7 +22,7 @@ from uuid import uuid4
 from bench.raw import CheckError, Ovsdb
 from daemon.ovsdb import NB_SCHEMA, OvsdbServer
 from faults.history import Action, Event, History, Outcome
-from faults.site import Site
+from faults.sites import Site
 from faults.workload import Scene
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.schema import PORT, SWITCH

@@ -18,7 +18,7 @@ from faults import nemesis
 from faults.audit import audit, audit_log
 from faults.history import History
 from faults.nemesis import Make, Nemesis, OtherManager
-from faults.site import site
+from faults.sites import site
 from faults.workload import Board, Client, prepare
 
 CLIENTS = 9
