@@ -46,7 +46,8 @@ class Load:
         return (
             f"{len(order)} {self.what} in {self.took_s:.0f} s, all answered, {percentiles}, "
             f"longest {1000 * order[-1]:.0f} ms; memory {sizes[0]} MB after a tenth of it, "
-            f"{sizes[-1]} MB at the end, {max(sizes)} MB at most"
+            f"{sizes[len(sizes) // 2]} MB in the middle, {sizes[-1]} MB at the end, "
+            f"{max(sizes)} MB at most"
         )
 
 
