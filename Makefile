@@ -31,6 +31,7 @@ DIST ?=
 BENCH_ARGS ?=
 SOAK_S ?= 600
 SOAK_ARGS ?=
+FAULTS_ARGS ?=
 PROGRAMS := $(wildcard proxy vdsm_plugin scripts)
 PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
@@ -40,7 +41,7 @@ export PYTHON
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run check lint format typecheck test-unit test-daemon test-system test-migration check-versions bench \
-	rpm install install-proxy install-host clean tools-run tools-check tools-ansible
+	faults rpm install install-proxy install-host clean tools-run tools-check tools-ansible
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
@@ -75,7 +76,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 	$(PY) -m pytest tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon tests/clients
+	$(PY) -m pytest tests/daemon tests/clients tests/faults
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest tests/system
@@ -85,6 +86,9 @@ test-migration: tools-check ## tests on VMs that move between hosts; root
 
 check-versions: tools-check ## unit and daemon tests on each supported Python and ovs library
 	scripts/check-versions
+
+faults: tools-check ## long runs in which everything breaks: FAULTS_ARGS
+	PYTHONPATH=proxy:tests $(PY) tests/faults/run.py $(FAULTS_ARGS)
 
 bench: tools-check ## measure: BENCH_ARGS
 	PYTHONPATH=proxy:tests $(PY) tests/bench/run.py $(BENCH_ARGS)

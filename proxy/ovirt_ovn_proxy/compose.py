@@ -66,7 +66,7 @@ class Applications(NamedTuple):
 def make_applications(config: Config, connection: Connection[Replica]) -> Applications:
     """Return the WSGI applications on a connection."""
     plugin = load_plugin(config)
-    networking = NetworkingApi(config, plugin, Executor(connection))
+    networking = NetworkingApi(config, plugin, Executor(connection, config.durable_commits))
     identity = IdentityApi(config, plugin)
     return Applications(
         Application(networking),

@@ -97,6 +97,10 @@ class Config:
         "how reads make sure to be fresh: read, or write, which needs the cluster's majority "
         "and makes older ovn-northd (seen with 23.03) run at each read",
     )
+    durable_commits: bool = _option(
+        "OVN REMOTE", "durable-commits", False, parse.boolean,
+        "whether a server alone has changes on its disk before the answer; a cluster always has",
+    )
 
     provider_host: str = _option(
         "PROVIDER", "provider-host", "localhost", parse.host,

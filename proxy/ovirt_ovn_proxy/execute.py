@@ -31,6 +31,7 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
+from .plan.fate import Fate, fate
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,14 @@ _LONGEST_PAUSE_S = 0.05
 
 
 class Executor:
-    """Runs reads and plans on one connection; safe to use from many threads."""
+    """Runs reads and plans on one connection; safe to use from many threads.
 
-    def __init__(self, connection: Connection[Replica]) -> None:
+    `durable`: a change is acknowledged only when it is on the server's disk.
+    """
+
+    def __init__(self, connection: Connection[Replica], durable: bool = False) -> None:
         self._connection = connection
+        self._ending = [ops.durable_commit()] if durable else []
         self._queues = Queues()
 
     def read(self, deadline: float) -> Replica:
@@ -60,8 +65,9 @@ class Executor:
                 raise self._unavailable() from error
             try:
                 self._connection.barrier(deadline)
-            except (NotReady, OutcomeUnknown) as error:
-                # The session broke meanwhile; wait_ready knows whether to wait for another.
+            except (NotReady, OutcomeUnknown, TransactionRefused) as error:
+                # The session broke meanwhile, or the database goes; wait_ready knows
+                # whether to wait for another.
                 if time.monotonic() + _LONGEST_PAUSE_S >= deadline:
                     raise self._unavailable(str(error)) from error
                 time.sleep(_LONGEST_PAUSE_S)
@@ -98,8 +104,13 @@ class Executor:
 
         def unless_done(view: View) -> tuple[Plan, bool]:
             """Return an earlier plan that was committed after all, else a new one."""
-            done = next((plan for plan in unheard if plan.is_done(view)), None)
-            return (make_plan(view), False) if done is None else (done, True)
+            fates = [fate(plan, view) for plan in unheard]
+            if Fate.DONE in fates:
+                return unheard[fates.index(Fate.DONE)], True
+            if Fate.DOUBTFUL in fates:
+                raise self._unavailable("Others change the same, and the outcome is unknown")
+            unheard[:] = [plan for plan, its in zip(unheard, fates) if its is Fate.OPEN]
+            return make_plan(view), False
 
         while True:
             try:
@@ -117,7 +128,7 @@ class Executor:
                 is_current = True
                 continue
             try:
-                operations = [*plan.operations, ops.comment(comment)]
+                operations = [*plan.operations, ops.comment(comment), *self._ending]
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s", json.dumps(operations))
                 self._connection.transact(operations, deadline)

@@ -26,11 +26,19 @@ class CheckError(Exception):
 
 
 class Ovsdb:
-    """One connection to an OVSDB server, with one request at a time."""
+    """One connection to an OVSDB server, with one request at a time.
 
-    def __init__(self, path: Path) -> None:
+    A reply that does not come within `timeout_s` is an OSError; None waits for ever.
+    """
+
+    def __init__(self, path: Path, timeout_s: float | None = None) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        self._socket.settimeout(timeout_s)
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
 
     def close(self) -> None:
         """End the connection."""
@@ -42,7 +50,7 @@ class Ovsdb:
         self._socket.sendall(json.dumps(message).encode())
         received = b""
         while True:
-            received += self._socket.recv(_RECEIVE_BYTES)
+            received += _more(self._socket)
             try:
                 reply = json.loads(received)
             except ValueError:
@@ -134,7 +142,7 @@ def exchange(
 def _more(sock: socket.socket) -> bytes:
     data = sock.recv(_RECEIVE_BYTES)
     if not data:
-        raise CheckError("the connection ended before the head")
+        raise CheckError("the connection ended too early")
     return data
 
 

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon.ovsdb import (
     short_folder,
@@ -118,6 +119,9 @@ def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
     return result
 
 
+F = TypeVar("F", bound="Forwarder")
+
+
 class Forwarder:
     """Passes bytes on between its own socket and a server's, until it is told to stop.
 
@@ -126,14 +130,16 @@ class Forwarder:
 
     def __init__(self, target: Path, limit: int | None = None) -> None:
         self._target = target
-        self._limit = limit
+        self._left = limit
         self._folder = contextlib.ExitStack()
         self._path = self._folder.enter_context(short_folder()) / "f"
-        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._ends: set[socket.socket] = set()
         self.remote = f"unix:{self._path}"
         self.connections = 0
 
-    def __enter__(self) -> Forwarder:
+    def __enter__(self: F) -> F:
         self.mend()
         return self
 
@@ -143,42 +149,79 @@ class Forwarder:
 
     def mend(self) -> None:
         """Accept sessions."""
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._path))
-        listener.listen()
-        self._sockets = [listener]
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self._listener.close()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._path))
+        self._listener.listen()
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:
         """End all sessions and accept no more."""
         self._path.unlink()
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.end_sessions()
+
+    def cut_after(self, count: int) -> None:
+        """End all sessions within the next message from the server, after so many bytes."""
+        with self._lock:
+            self._left = count
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes the server may send yet; None when it was cut, or may send all."""
+        return self._left
+
+    def end_sessions(self) -> None:
+        """End all sessions; new ones may come."""
+        with self._lock:
+            for end in self._ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = listener.accept()
                 self.connections += 1
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(str(self._target))
-                self._sockets += [near, far]
-                limit, self._limit = self._limit, None
-                for ends in ((near, far, None), (far, near, limit)):
-                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
-        with contextlib.suppress(OSError):
-            while limit is None or limit > 0:
-                data = source.recv(65536 if limit is None else limit)
-                if not data:
-                    break
-                sink.sendall(data)
-                limit = None if limit is None else limit - len(data)
-            sink.shutdown(socket.SHUT_RDWR)
+    def _serve(self, near: socket.socket) -> None:
+        with near, socket.socket(socket.AF_UNIX) as far, contextlib.suppress(OSError):
+            far.connect(str(self._target))
+            ends = {near: far, far: near}
+            with self._lock:
+                self._ends |= set(ends)
+            try:
+                while True:
+                    for end in select.select(list(ends), [], [])[0]:
+                        data = end.recv(65536)
+                        if not data:
+                            return
+                        is_cut = False
+                        if end is far:
+                            data, is_cut = self._allowed(self.changed(far, data))
+                        ends[end].sendall(data)
+                        if is_cut:
+                            self.end_sessions()
+            finally:
+                with self._lock:
+                    self._ends -= set(ends)
+
+    def changed(self, _far: socket.socket, data: bytes) -> bytes:
+        """Return what is passed on in the place of bytes from the server: these."""
+        return data
+
+    def _allowed(self, data: bytes) -> tuple[bytes, bool]:
+        """Return what may be passed on of the server's bytes, and whether that is all."""
+        with self._lock:
+            if self._left is None:
+                return data, False
+            passed = data[: self._left]
+            is_cut = len(data) >= self._left
+            self._left = None if is_cut else self._left - len(data)
+            return passed, is_cut
 
 
 def in_trouble(connection: Connection[RawReplica]) -> bool:

@@ -80,6 +80,9 @@ class HasRemote(Protocol):
 class Daemon:
     """One process, with its output in a log file beside its data."""
 
+    restore_signals = True
+    """Whether signals that Python ignores end it (subprocess.Popen)."""
+
     def __init__(self, folder: Path, name: str, command: Sequence[str], socket: Path | None):
         self.folder = folder
         self.name = name
@@ -106,6 +109,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                restore_signals=self.restore_signals,
                 env=environment(self.folder),
             )
         if self._socket is not None:
@@ -151,6 +155,9 @@ class Daemon:
 
 class OvsdbServer(Daemon):
     """An ovsdb-server that serves one database file on a unix socket, and on `remotes` too."""
+
+    # So that a limit on the size of its file (RLIMIT_FSIZE) is to it what a full disk is.
+    restore_signals = False
 
     def __init__(
         self,

@@ -110,9 +110,8 @@ class Api(Rest):
     """The networking application, called without a socket."""
 
     def __init__(self, nb: HasRemote, **settings: Any) -> None:
-        self.config = Config(
-            ovn_remotes=parse_remotes(nb.remote), auth_plugin="NoAuthPlugin", **settings
-        )
+        settings.setdefault("ovn_remotes", parse_remotes(nb.remote))
+        self.config = Config(auth_plugin="NoAuthPlugin", **settings)
         self.connection: Connection[Replica] = make_connection(self.config)
         applications = make_applications(self.config, self.connection)
         self.networking, self.identity, self.bindings = applications

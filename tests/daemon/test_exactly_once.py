@@ -9,16 +9,19 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer
+from daemon.ovsdb import OvsdbServer, leader_of, raft_cluster, wait_until
 from daemon.proxy import Answer, Api, path_of, running_api
-from daemon.routing import assert_consistent, external_network
+from daemon.routing import assert_consistent, external_network, nbctl
 from daemon.wire_tap import Fault, WireTap
+from ovirt_ovn_proxy.nb import keys
+from ovirt_ovn_proxy.nb.remote import Remote
+from ovirt_ovn_proxy.resources import RESOURCES
 
 pytestmark = pytest.mark.daemon
 
@@ -125,6 +128,11 @@ def new(kind: str, scene: Scene, number: int) -> dict[str, Any]:
     return {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True}
 
 
+def test_every_resource() -> None:
+    """No resource is left out of what follows."""
+    assert set(RESOURCES) == {path_of(kind) for kind in KINDS}
+
+
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("kind", KINDS)
 def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
@@ -173,8 +181,13 @@ def test_broken_session(tapped: Tapped, kind: str, fault: Fault) -> None:
             assert answer.json == tapped.other.get(path)
             assert {**answer.json[kind], **groups} == answer.json[kind]
 
-    for method, status, tags in (("PUT", 201, ["a"]), ("DELETE", 204, [])):
-        assert status == send(method, f"{path}/tags/a").status
+    for method, where, body, status, tags in (
+        ("PUT", "tags/a", None, 201, ["a"]),
+        ("PUT", "tags", {"tags": ["a", "b", "c"]}, 200, ["a", "b", "c"]),
+        ("DELETE", "tags/b", None, 204, ["a", "c"]),
+        ("DELETE", "tags", None, 204, []),
+    ):
+        assert status == send(method, f"{path}/{where}", body).status
         assert {"tags": tags} == tapped.other.get(f"{path}/tags")
 
     assert 204 == send("DELETE", path).status
@@ -242,6 +255,35 @@ def test_changed_meanwhile(tapped: Tapped, fault: Fault) -> None:
     tapped.changed_once(answer)
 
 
+def test_overwritten_meanwhile(tapped: Tapped) -> None:
+    """What is written over a change before its outcome is known stays, and who wrote first."""
+    api, tap, other = tapped.api, tapped.tap, tapped.other
+    own = make_scene(api).own
+    path = f"ports/{own['port']['id']}"
+
+    def overwritten(fault: Fault, write: Callable[[], object]) -> Answer:
+        tap.arm(fault)
+        tap.before_next_session(write)
+        answer = api("PUT", path, {"port": {"name": "mine"}})
+        tapped.changed_once(answer)
+        return answer
+
+    def write() -> None:
+        other.update("port", own["port"]["id"], name="theirs")
+
+    def write_past_proxies() -> None:
+        key = f"external_ids:{keys.NIC_NAME}=theirs"
+        nbctl(tapped.nb, "set", "Logical_Switch_Port", own["port"]["id"], key)
+
+    # Two changes of others would look the same.
+    assert 503 == overwritten(Fault.CUT_AFTER, write).status
+    assert "theirs" == other.get(path)["port"]["name"]
+    assert 200 == overwritten(Fault.CUT_AFTER, write_past_proxies).status
+    assert "theirs" == other.get(path)["port"]["name"]
+    assert 200 == overwritten(Fault.CUT_BEFORE, write).status
+    assert "mine" == other.get(path)["port"]["name"]
+
+
 def test_deadline(nb: OvsdbServer) -> None:
     """With a server that stands still each request ends at its deadline: 503, Retry-After."""
     with running_api(nb, request_timeout_s=1.0) as api:
@@ -275,6 +317,43 @@ def test_deadline(nb: OvsdbServer) -> None:
         for kind in KINDS:
             ids = [row["id"] for row in api.get(path_of(kind))[f"{kind}s"]]
             assert len(ids) == len(set(ids))
+
+
+def test_cluster_that_executes_again() -> None:
+    """What a cluster has committed, and then executed again itself and refused, counts as done.
+
+    It gives a command up after twice the election timer (1 s), and executes it again, though
+    the first may be committed yet: then guards fail on what this very request has done.
+    """
+    with contextlib.ExitStack() as stack:
+        servers = stack.enter_context(raft_cluster())
+        remotes = tuple(Remote("unix", str(server.socket)) for server in servers)
+        api = stack.enter_context(running_api(servers[0], ovn_remotes=remotes))
+        scene = make_scene(api)
+        own = f"ports/{scene.own['port']['id']}"
+        taken = {**new("port", scene, 1), "fixed_ips": [{"ip_address": "10.0.0.77"}]}
+        requests: list[tuple[str, str, Any, int]] = [
+            ("POST", "ports", {"port": taken}, 201),
+            ("DELETE", own, None, 204),
+            ("PUT", f"routers/{scene.own['router']['id']}", {"router": {"name": "x"}}, 200),
+        ]
+        for method, path, body, status in requests:
+            wait_until(lambda: api.connection.ready)
+            leader = leader_of(servers)
+            followers = [server for server in servers if server is not leader]
+            with ThreadPoolExecutor(1) as pool:
+                for server in followers:
+                    server.signal(signal.SIGSTOP)
+                try:
+                    answer = pool.submit(api, method, path, body)
+                    time.sleep(2.2)
+                finally:
+                    for server in followers:
+                        server.signal(signal.SIGCONT)
+                assert status == answer.result().status, answer.result()
+
+        assert 404 == api("GET", own).status
+        assert 1 == len(api.get("ports?fixed_ips=ip_address%3D10.0.0.77")["ports"])
 
 
 def test_slow_replies(tapped: Tapped) -> None:

@@ -112,9 +112,12 @@ class Service:
         return Reply(int(head.split(b" ", 2)[1]), body)
 
     def check(self, request: bytes, is_identity: bool = False) -> Reply:
-        """Send a request; its answer must be one that the API has."""
+        """Send a request; its answer must be one that the API has, and a refusal is just that."""
+        self.tap.take()
         reply = self.send(request, is_identity)
         assert reply.status in STATUSES, reply
+        if reply.status >= 400:
+            assert not [sent for sent in self.tap.take() if sent.operations], reply
         if reply.status == 204 or (request.startswith(b"HEAD ") and reply.status != 400):
             assert b"" == reply.body
         elif reply.status >= 400:

@@ -427,6 +427,22 @@ def test_write_barrier(nb: OvsdbServer) -> None:
             assert [{"mutate"}] == list(map(kinds, tap.take()))
 
 
+@pytest.mark.parametrize("is_durable", [False, True])
+def test_durable_commits(nb: OvsdbServer, is_durable: bool) -> None:
+    """With `durable-commits` every change, and no read, waits for the server's disk."""
+    durable = {"op": "commit", "durable": True}
+    with WireTap(nb) as tap, running_api(tap.server, durable_commits=is_durable) as api:
+        network = api.create("network", name="red")
+        api.update("network", network["id"], name="blue")
+        api.delete("network", network["id"])
+        changes = tap.take()
+        api.get("networks")
+        reads = tap.take()
+
+    assert [is_durable] * 3 == [durable in change.operations for change in changes]
+    assert [[]] == [read.operations for read in reads]
+
+
 def test_log(tapped: Tapped) -> None:
     """The database's own log names request id, verb and path of each change, and no reads."""
     answers = {}

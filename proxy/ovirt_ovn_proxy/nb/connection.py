@@ -25,7 +25,7 @@ from typing import Any, Generic
 
 import ovs.reconnect
 
-from ..errors import NotReady, OutcomeUnknown, ProxyError
+from ..errors import GuardFailed, NotReady, OutcomeUnknown, ProxyError, TransactionRefused
 from .calls import Call, CallQueue, encode
 from .framing import Framer, ProtocolError
 from .remote import Remote, TlsFiles
@@ -44,6 +44,13 @@ _HURRY_S = 10.0
 # A server that accepts a connection and says nothing is left after twice this,
 # if there are others.
 _GREETING_PROBE_MS = 1000
+# What a server says when it gives up a transaction (RFC 7047 section 4.1.4), for a new schema
+# say; of a cluster, the others may commit it yet.
+_CANCELED = "canceled"
+# A cluster's server that waits for the others longer than twice the election timer, which is
+# 100 ms or more, executes the transaction again, though the first may be committed yet. Then
+# guards fail on what it did itself.
+_AGAIN_AFTER_S = 0.2
 _BARRIER_KEY = "ovirt_barrier"
 
 
@@ -151,13 +158,24 @@ class Connection(Generic[R]):
         shows everything that was committed before, this transaction included.
         Raises NotReady if certainly nothing was sent (no session, or the
         deadline passed in the queue), OutcomeUnknown if it was sent and the
-        session broke or the deadline passed before the reply.
+        session broke or the deadline passed before the reply, or if the reply of a
+        cluster does not tell.
         """
         call_id = next(self._ids)
-        reply = self._calls.call(encode(operations, call_id), call_id, deadline)
+        payload = encode(operations, call_id)
+        started = time.monotonic()
+        reply = self._calls.call(payload, call_id, deadline)
+        if reply.get("error") == _CANCELED:
+            raise OutcomeUnknown(f"{self._remote}: canceled the transaction")
         if reply.get("error"):
             raise refusal(reply["error"])
-        return check_reply(operations, reply.get("result"))
+        try:
+            return check_reply(operations, reply.get("result"))
+        except (GuardFailed, TransactionRefused) as error:
+            is_cluster = self._copy.cluster_id is not None
+            if is_cluster and time.monotonic() - started >= _AGAIN_AFTER_S:
+                raise OutcomeUnknown(f"refused, perhaps for what it did itself: {error}") from error
+            raise
 
     def barrier(self, deadline: float) -> None:
         """Return when `replica` shows everything that was committed before the call.
@@ -206,6 +224,7 @@ class Connection(Generic[R]):
             except OSError as error:
                 self._leave(_reason(error))
             except ProxyError as error:
+                self._copy.forget()  # some of the nonsense may be in it
                 self._fsm.set_backoff_free_tries(0)  # this is not over soon
                 self._leave(str(error))
             except Exception as error:

@@ -80,6 +80,11 @@ def comment(text: str) -> Operation:
     return {"op": "comment", "comment": text}
 
 
+def durable_commit() -> Operation:
+    """Have the transaction on disk before its reply (RFC 7047 section 5.2.7)."""
+    return {"op": "commit", "durable": True}
+
+
 def _wait(table: str, where: list[Any], columns: list[str], row: Mapping[str, Any]) -> Operation:
     return {
         "op": "wait",

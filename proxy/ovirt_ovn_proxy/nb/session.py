@@ -184,6 +184,9 @@ class Session(Generic[R]):
         if "unknown method" in str(error):
             # A server without transaction ids.
             error = yield from self._follow("monitor_cond", columns)
+        if error:
+            # It may be about what an earlier session left.
+            self._copy.forget()
         _check_error(error)
         self.synced = True
 

@@ -206,6 +206,7 @@ def test_values_are_taken_as_they_are(tmp_path: Path) -> None:
         ("OVN REMOTE/ovn-remote-check-hostname", "ON", "ovn_remote_check_hostname", True),
         ("OVN REMOTE/ovn-remote-probe-interval", "0", "ovn_remote_probe_interval_ms", 0),
         ("OVN REMOTE/read-barrier", "Write", "read_barrier", "write"),
+        ("OVN REMOTE/durable-commits", "yes", "durable_commits", True),
         ("PROVIDER/ovs-version-2.9", "yes", "ovs_version_2_9", True),
         ("PROVIDER/OVS-Version-2.9", "1", "ovs_version_2_9", True),
         ("PROVIDER/provider-host", "[fd00::1]", "provider_host", "fd00::1"),

@@ -102,6 +102,7 @@ def mutate(table: str, mutations: Any) -> dict[str, Any]:
             ),
         ),
         (ops.comment("req-1"), {"op": "comment", "comment": "req-1"}),
+        (ops.durable_commit(), {"op": "commit", "durable": True}),
     ],
 )
 def test_operation(operation: Operation, expected: Any) -> None:

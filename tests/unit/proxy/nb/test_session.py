@@ -281,6 +281,21 @@ def test_unknown_transaction() -> None:
     assert second.copy.last_txn_id == "t5"
 
 
+def test_refused_transaction() -> None:
+    """A transaction id that the server does not take is not asked for in the next session."""
+    copy = Peer().copy
+    Peer(copy).sync(txn="nonsense")
+    peer = Peer(copy)
+    peer.greet(STANDALONE)
+    error = {"error": "syntax error"}
+    assert "nonsense" == peer.answer("monitor_cond_since", error=error)[-1]
+    peer.answer("get_schema", SCHEMA)
+    with pytest.raises(SessionOver, match="syntax error"):
+        peer.answer("monitor_cond_since", error=error)
+
+    assert NO_TXN == Peer(copy).sync()
+
+
 def test_other_columns() -> None:
     """After an upgrade that brought new columns nothing is resumed."""
     first = Peer()
