@@ -27,6 +27,7 @@ from .errors import ApiError, ConfigError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
 from .maintenance import VlanKeeper, new_context
+from .memory import give_back_big_blocks
 from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
@@ -91,6 +92,7 @@ def serve(config: Config) -> int:
 
     SIGHUP reads the ports' certificate again. Raises ConfigError and ListenError.
     """
+    give_back_big_blocks()
     # Unlike an Event, it may be put into from a handler that interrupts its own get().
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
