@@ -8,7 +8,6 @@ I/O: it changes the process. May not import anything of this package.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 
 _M_MMAP_THRESHOLD = -3  # malloc.h of glibc
 _BIG_BYTES = 256 * 1024
@@ -21,5 +20,8 @@ def give_back_big_blocks() -> None:
     size, 32 MiB at the most, in one of its many heaps, which then have more holes than
     content (mallopt(3)). Other C libraries are left as they are.
     """
-    with contextlib.suppress(OSError, AttributeError):
+    # Where memory may not be both written and executed, an older libffi cannot even be imported.
+    with contextlib.suppress(OSError, AttributeError, ImportError, MemoryError):
+        import ctypes
+
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _BIG_BYTES)
