@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 500
 # A service that is told to stop must not be kept from it for long.
 _KEEPING_S = 2.0
+_KEEPING_PAUSE_S = 60.0
 
 
 def new_context(config: Config) -> Context:
@@ -61,11 +62,14 @@ class VlanKeeper:
         self._connection = connection
         self._executor = Executor(connection)
         self._looked_at: Replica | None = None
+        self._paused_until = 0.0
 
     def run(self) -> None:
-        """Look at a replica that is new, and do what is due; a failure is for the next time."""
+        """Look at a replica that is new, and do what is due; after a failure, a minute later."""
         replica = self._connection.replica
         if replica is None or replica is self._looked_at or not self._connection.ready:
+            return
+        if time.monotonic() < self._paused_until:
             return
         with replica.lock:
             network_ids = find_loose(View(replica))
@@ -76,6 +80,7 @@ class VlanKeeper:
                 log.info("%s is asked for, so that no OVN forgets it", line)
         except ApiError as error:
             log.warning("VLANs of networks cannot be kept: %s", error.message)
+            self._paused_until = time.monotonic() + _KEEPING_PAUSE_S
         else:
             self._looked_at = replica
 

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from daemon.ovsdb import OvsdbServer, northd, wait_until
-from daemon.proxy import http, proxy_process
+from daemon.proxy import http, proxy_process, running_api
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
+from ovirt_ovn_proxy.maintenance import VlanKeeper
 
 pytestmark = pytest.mark.daemon
 
@@ -54,3 +56,15 @@ def test_a_site_is_taken_over(tmp_path: Path) -> None:
         # What ovn-northd takes away it now makes anew.
         nbctl(nb, "clear", "Logical_Switch_Port", LOCALNET, "tag")
         wait_until(lambda: "100" == column("tag"))
+
+
+def test_a_database_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    """A service that cannot write says so once a minute, in two seconds, and goes on."""
+    with northd(nb_content=SITE) as servers, running_api(servers["nb"]) as api:
+        keeper = VlanKeeper(api.config, api.connection)
+        servers["nb"].signal(signal.SIGSTOP)
+        for _ in range(3):
+            keeper.run()
+        servers["nb"].signal(signal.SIGCONT)
+    warnings = [it.message for it in caplog.records if "cannot be kept" in it.message]
+    assert 1 == len(warnings), caplog.text
