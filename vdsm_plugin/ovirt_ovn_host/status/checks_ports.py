@@ -146,7 +146,8 @@ def _release(port: str) -> str:
     quoted = shlex.quote(port)
     return (
         f"on the central: ovn-nbctl remove Logical_Switch_Port {quoted} options "
-        "requested-chassis activation-strategy"
+        f"requested-chassis activation-strategy -- remove Logical_Switch_Port {quoted} "
+        "external_ids ovirt_inactive_bindings"
     )
 
 
