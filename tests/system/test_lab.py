@@ -23,9 +23,12 @@ pytestmark = pytest.mark.system
 
 TESTS = Path(__file__).resolve().parents[1]
 
-# A test run that makes a lab with a machine and a probe in it, and then hangs.
+# A test run that makes a lab with a machine and a probe in it, and then hangs. Who starts
+# tests in the background may have Ctrl-C ignored, which children inherit.
 HANGING = f"""
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent / "proxy")!r}]
 import time
 from system.lab import Lab
