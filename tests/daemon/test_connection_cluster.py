@@ -121,7 +121,7 @@ def test_cluster_without_quorum() -> None:
                 connection.transact([insert("maybe")], within(8))
             for follower in followers:
                 follower.start()
-            connection.wait_ready(within(8))
+            wait_until(lambda: connection.ready, 30.0, "the cluster has a leader again")
             connection.transact([insert("b")], within(5))
 
             assert "b" in shown(connection)
