@@ -22,15 +22,15 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import TIME_FORMAT, Context, Plan
-from .plan.release import find_open, plan_release
+from .plan.release import find_open, find_stale, plan_release
 from .plan.vlans import find_loose, plan_kept
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 # A service that is told to stop must not be kept from it for long.
-_KEEPING_S = 2.0
-_KEEPING_PAUSE_S = 60.0
+_PATIENCE_S = 2.0
+_PAUSE_S = 60.0
 
 
 def new_context(config: Config) -> Context:
@@ -75,14 +75,49 @@ class VlanKeeper:
             network_ids = find_loose(View(replica))
         try:
             for line in _write(
-                self._executor, network_ids, plan_kept, self._config, "keep VLANs", _KEEPING_S
+                self._executor, network_ids, plan_kept, self._config, "keep VLANs", _PATIENCE_S
             ):
                 log.info("%s is asked for, so that no OVN forgets it", line)
         except ApiError as error:
             log.warning("VLANs of networks cannot be kept: %s", error.message)
-            self._paused_until = time.monotonic() + _KEEPING_PAUSE_S
+            self._paused_until = time.monotonic() + _PAUSE_S
         else:
             self._looked_at = replica
+
+
+class StaleBindings:
+    """Ends what migrations have left of ports whose VM has stopped since.
+
+    Every `pause_s`, and only what it finds twice: a port can be down for a moment.
+    """
+
+    def __init__(
+        self, config: Config, connection: Connection[Replica], pause_s: float = _PAUSE_S
+    ) -> None:
+        self._config = config
+        self._connection = connection
+        self._executor = Executor(connection)
+        self._pause_s = pause_s
+        self._next = 0.0
+        self._found: set[str] = set()
+
+    def run(self) -> None:
+        """Look, if it is time, and do what is due; a failure is for the next time."""
+        replica = self._connection.replica
+        if replica is None or not self._connection.ready or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._pause_s
+        with replica.lock:
+            found = set(find_stale(View(replica)))
+        port_ids, self._found = sorted(found & self._found), found
+        comment = "release stale bindings"
+        try:
+            for line in _write(
+                self._executor, port_ids, plan_release, self._config, comment, _PATIENCE_S
+            ):
+                log.info("%s", line)
+        except ApiError as error:
+            log.warning("stale bindings cannot be released: %s", error.message)
 
 
 def _write(

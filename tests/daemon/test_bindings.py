@@ -16,6 +16,7 @@ from daemon.proxy import ENGINE, Answer, Api, running_api
 from daemon.wire_tap import Fault, WireTap
 from ovirt_ovn_proxy import maintenance
 from ovirt_ovn_proxy.cli import main
+from ovirt_ovn_proxy.maintenance import StaleBindings
 from ovirt_ovn_proxy.wire.binding import ACTIVATION_STRATEGY, REQUESTED_CHASSIS
 
 pytestmark = pytest.mark.daemon
@@ -231,3 +232,26 @@ def test_release_without_a_database(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert 1 == main(["release-bindings", "--config-file", str(file)])
     assert "no Northbound database" in capsys.readouterr().err
+
+
+def test_a_vm_that_stops_in_the_midst(nb: OvsdbServer, api: Api) -> None:
+    """What a migration has left of a port ends when its VM does not run; others keep it."""
+    running, flapping, stopped = (make_port(api) for _ in range(3))
+    for port_id in (running, flapping, stopped):
+        announce(api, port_id)
+    chore = StaleBindings(api.config, api.connection, pause_s=0)
+
+    def run(up: dict[str, str]) -> None:
+        for port_id, value in up.items():
+            nbctl(nb, "set", "Logical_Switch_Port", port_id, f"up={value}")
+        api.get("ports")
+        chore.run()
+
+    run({running: "true", flapping: "true", stopped: "true"})
+    run({flapping: "false", stopped: "false"})
+    run({flapping: "true"})
+    assert {} == told(api, stopped)
+    assert ["hv1"] == [one["host"] for one in bindings(api, stopped)]
+    for port_id in (running, flapping):
+        assert "hv1,hv2" == told(api, port_id)["requested-chassis"]
+        assert ["hv1", "hv2"] == [one["host"] for one in bindings(api, port_id)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Planner that ends all migrations at once, for who goes back to another proxy. Pure."""
+"""Planner that ends migrations: all for who goes back to another proxy, or stale ones. Pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ from .draft import Context, Draft, Plan
 def find_open(view: View, config: Config) -> list[str]:
     """Return the ids of the ports that are not as they are without a migration."""
     return [port.name for port in view.ports() if _released(port, config) is not None]
+
+
+def find_stale(view: View) -> list[str]:
+    """Return the ids of the ports that wait for a migration though their VM does not run."""
+    return [
+        port.name
+        for port in view.ports()
+        if not port.up
+        and (keys.INACTIVE_BINDINGS in port.external_ids or ACTIVATION_STRATEGY in port.options)
+    ]
 
 
 def plan_release(port_ids: Iterable[str], context: Context, view: View) -> Plan:
