@@ -39,6 +39,7 @@ LEAVING, COMING, CAME, GONE = (
     "after_vm_migrate_destination",
     "after_vm_destroy",
 )
+IN_TIME = "no answer in time"
 # No more than what this machine, which is busy, adds to the time that a hook gives itself.
 PATIENCE_S = 8.0
 
@@ -549,7 +550,9 @@ def test_what_can_be_missing(
                 line = said(host, COMING)
         assert time.monotonic() - started < 2 + PATIENCE_S
     assert line.startswith(f"ovn {COMING}: not announced: ")
-    assert words in line
+    # On a busy machine the end of all may come before the reason.
+    is_late = words.endswith(IN_TIME) and "not done within 1.8 seconds" in line
+    assert words in line or is_late, line
 
 
 @pytest.mark.parametrize(
