@@ -16,7 +16,7 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from . import config as configuration
-from . import logs, tls_check
+from . import config_text, logs, tls_check
 from .auth.plugins import load_plugin
 from .config_files import exists
 from .errors import ConfigError, ProxyError
@@ -105,7 +105,7 @@ def _check_config(config: configuration.Config, online: bool) -> int:
 
 def _format_settings(config: configuration.Config) -> str:
     lines = []
-    settings = configuration.describe(config)
+    settings = config_text.describe(config)
     for section, members in groupby(settings, key=lambda setting: setting.option.section):
         lines.append(f"[{section}]")
         lines += [f"{member.option.key}={member.text}  {_origin(member)}" for member in members]
@@ -113,7 +113,7 @@ def _format_settings(config: configuration.Config) -> str:
     return "\n".join(lines)
 
 
-def _origin(setting: configuration.Setting) -> str:
+def _origin(setting: config_text.Setting) -> str:
     if setting.source is None:
         return "(default)"
     return f"(from {setting.source}; default {setting.default_text or 'empty'})"

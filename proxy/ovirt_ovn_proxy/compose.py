@@ -26,7 +26,7 @@ from .config import Config
 from .errors import ApiError, ConfigError, NotReady, ProxyError
 from .execute import Executor
 from .identity import IdentityApi
-from .maintenance import StaleBindings, VlanKeeper, new_context
+from .maintenance import Chores, new_context
 from .memory import give_back_big_blocks
 from .nb.connection import Connection
 from .nb.replica import Replica
@@ -116,7 +116,7 @@ def serve(config: Config) -> int:
     log.info("listening on %s", ", ".join(f"{host} port {port}" for host, port in server.addresses))
     # Ready does not wait for the database: until it is in sync, the answer is 503.
     notify("READY=1")
-    chores = (VlanKeeper(config, connection), StaleBindings(config, connection))
+    chores = Chores(config, connection)
     told = ""
     while True:
         if told != (status := _status(connection)):
@@ -130,8 +130,7 @@ def serve(config: Config) -> int:
             break
         for renewed in filter(None, (certificate, bindings)):
             renewed.renew(force=received == signal.SIGHUP)
-        for chore in chores:
-            chore.run()
+        chores.run()
     notify("STOPPING=1")
     log.info("stopping")
     is_quiet = server.stop(_STOP_S)

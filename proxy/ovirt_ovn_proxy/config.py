@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable, NamedTuple, TypeVar
+from typing import Any, Callable, TypeVar
 
 from . import config_values as parse
 from .config_files import drop_ins, exists, read
@@ -378,38 +378,3 @@ def _check_together(config: Config) -> None:
         )
     if config.https_enabled and not (config.ssl_key_file and config.ssl_cert_file):
         raise ConfigError("[SSL] https-enabled needs ssl-key-file and ssl-cert-file")
-
-
-# --- showing it ---
-
-
-class Setting(NamedTuple):
-    """One option as text, ready to print; a secret is masked.
-
-    `source` is the file that set it, or None when no file did.
-    """
-
-    option: Option
-    text: str
-    default_text: str
-    source: Path | None
-
-
-def describe(config: Config) -> Iterator[Setting]:
-    """Yield every option in the order of the table."""
-    for option in OPTIONS:
-        value = getattr(config, option.field)
-        text = "********" if option.secret and value else to_text(value, option.separator)
-        default = to_text(option.default, option.separator)
-        yield Setting(option, text, default, config.sources.get(option.field))
-
-
-def to_text(value: Any, separator: str = ",") -> str:
-    """Return a value as a file would spell it; the inverse of an option's parser."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return separator.join(map(str, value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 500
 # A service that is told to stop must not be kept from it for long.
 _PATIENCE_S = 2.0
-_PAUSE_S = 60.0
+
+Planner = Callable[[Sequence[str], Context, View], Plan]
 
 
 def new_context(config: Config) -> Context:
@@ -54,76 +55,52 @@ def release_bindings(executor: Executor, replica: Replica, config: Config) -> It
     yield f"ports released: {number}"
 
 
-class VlanKeeper:
-    """Has the VLANs of networks that ovirt-provider-ovn made last, once for each load."""
+class Chores:
+    """What a service does by itself: for each replica that is new, and every `pause_s`.
 
-    def __init__(self, config: Config, connection: Connection[Replica]) -> None:
-        self._config = config
-        self._connection = connection
-        self._executor = Executor(connection)
-        self._looked_at: Replica | None = None
-        self._paused_until = 0.0
-
-    def run(self) -> None:
-        """Look at a replica that is new, and do what is due; after a failure, a minute later."""
-        replica = self._connection.replica
-        if replica is None or replica is self._looked_at or not self._connection.ready:
-            return
-        if time.monotonic() < self._paused_until:
-            return
-        with replica.lock:
-            network_ids = find_loose(View(replica))
-        try:
-            for line in _write(
-                self._executor, network_ids, plan_kept, self._config, "keep VLANs", _PATIENCE_S
-            ):
-                log.info("%s is asked for, so that no OVN forgets it", line)
-        except ApiError as error:
-            log.warning("VLANs of networks cannot be kept: %s", error.message)
-            self._paused_until = time.monotonic() + _PAUSE_S
-        else:
-            self._looked_at = replica
-
-
-class StaleBindings:
-    """Ends what migrations have left of ports whose VM has stopped since.
-
-    Every `pause_s`, and only what it finds twice: a port can be down for a moment.
+    The VLANs of networks that ovirt-provider-ovn made are kept. What migrations have left of
+    ports whose VM has stopped since is ended, if it is found twice: a port can be down for a
+    moment.
     """
 
     def __init__(
-        self, config: Config, connection: Connection[Replica], pause_s: float = _PAUSE_S
+        self, config: Config, connection: Connection[Replica], pause_s: float = 60.0
     ) -> None:
         self._config = config
         self._connection = connection
         self._executor = Executor(connection)
         self._pause_s = pause_s
         self._next = 0.0
-        self._found: set[str] = set()
+        self._looked_at: Replica | None = None
+        self._stale: set[str] = set()
 
     def run(self) -> None:
         """Look, if it is time, and do what is due; a failure is for the next time."""
-        replica = self._connection.replica
-        if replica is None or not self._connection.ready or time.monotonic() < self._next:
+        replica, now = self._connection.replica, time.monotonic()
+        if replica is None or not self._connection.ready:
             return
-        self._next = time.monotonic() + self._pause_s
+        if replica is self._looked_at and now < self._next:
+            return
+        self._looked_at, self._next = replica, now + self._pause_s
         with replica.lock:
-            found = set(find_stale(View(replica)))
-        port_ids, self._found = sorted(found & self._found), found
-        comment = "release stale bindings"
+            view = View(replica)
+            network_ids, found = find_loose(view), set(find_stale(view))
+        port_ids, self._stale = sorted(found & self._stale), found
+        self._do(network_ids, plan_kept, "keep VLANs")
+        self._do(port_ids, plan_release, "release stale bindings")
+
+    def _do(self, ids: Sequence[str], plan: Planner, what: str) -> None:
         try:
-            for line in _write(
-                self._executor, port_ids, plan_release, self._config, comment, _PATIENCE_S
-            ):
-                log.info("%s", line)
+            for line in _write(self._executor, ids, plan, self._config, what, _PATIENCE_S):
+                log.info("%s: %s", what, line)
         except ApiError as error:
-            log.warning("stale bindings cannot be released: %s", error.message)
+            log.warning("%s: not done: %s", what, error.message)
 
 
 def _write(
     executor: Executor,
     ids: Sequence[str],
-    plan: Callable[[Sequence[str], Context, View], Plan],
+    plan: Planner,
     config: Config,
     comment: str,
     timeout_s: float,

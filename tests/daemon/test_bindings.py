@@ -16,7 +16,7 @@ from daemon.proxy import ENGINE, Answer, Api, running_api
 from daemon.wire_tap import Fault, WireTap
 from ovirt_ovn_proxy import maintenance
 from ovirt_ovn_proxy.cli import main
-from ovirt_ovn_proxy.maintenance import StaleBindings
+from ovirt_ovn_proxy.maintenance import Chores
 from ovirt_ovn_proxy.wire.binding import ACTIVATION_STRATEGY, REQUESTED_CHASSIS
 
 pytestmark = pytest.mark.daemon
@@ -239,13 +239,13 @@ def test_a_vm_that_stops_in_the_midst(nb: OvsdbServer, api: Api) -> None:
     running, flapping, stopped = (make_port(api) for _ in range(3))
     for port_id in (running, flapping, stopped):
         announce(api, port_id)
-    chore = StaleBindings(api.config, api.connection, pause_s=0)
+    chores = Chores(api.config, api.connection, pause_s=0)
 
     def run(up: dict[str, str]) -> None:
         for port_id, value in up.items():
             nbctl(nb, "set", "Logical_Switch_Port", port_id, f"up={value}")
         api.get("ports")
-        chore.run()
+        chores.run()
 
     run({running: "true", flapping: "true", stopped: "true"})
     run({flapping: "false", stopped: "false"})

@@ -13,7 +13,7 @@ import pytest
 from daemon.ovsdb import OvsdbServer, northd, wait_until
 from daemon.proxy import http, proxy_process, running_api
 from ovirt_ovn_proxy.auth.static_token import WELL_KNOWN_TOKEN
-from ovirt_ovn_proxy.maintenance import VlanKeeper
+from ovirt_ovn_proxy.maintenance import Chores
 
 pytestmark = pytest.mark.daemon
 
@@ -61,10 +61,10 @@ def test_a_site_is_taken_over(tmp_path: Path) -> None:
 def test_a_database_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     """A service that cannot write says so once a minute, in two seconds, and goes on."""
     with northd(nb_content=SITE) as servers, running_api(servers["nb"]) as api:
-        keeper = VlanKeeper(api.config, api.connection)
+        chores = Chores(api.config, api.connection)
         servers["nb"].signal(signal.SIGSTOP)
         for _ in range(3):
-            keeper.run()
+            chores.run()
         servers["nb"].signal(signal.SIGCONT)
-    warnings = [it.message for it in caplog.records if "cannot be kept" in it.message]
+    warnings = [it.message for it in caplog.records if "keep VLANs: not done" in it.message]
     assert 1 == len(warnings), caplog.text

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ovirt_ovn_proxy import config as configuration
-from ovirt_ovn_proxy.config import OPTIONS, Config, describe, load, to_text
+from ovirt_ovn_proxy.config import OPTIONS, Config, load
+from ovirt_ovn_proxy.config_text import describe, to_text
 from ovirt_ovn_proxy.errors import ConfigError
 from ovirt_ovn_proxy.nb.remote import Remote
 
