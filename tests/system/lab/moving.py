@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+import threading
+
 from . import frames, links
 from .chassis import Chassis
 from .machine import LINK
 from .vm import Vm
+
+# QEMU's defaults (announce-initial, announce-step, announce-rounds): the first at once,
+# and four more, since nobody says whether one was heard.
+ANNOUNCEMENT_PAUSES_S = (0.05, 0.15, 0.25, 0.35)
 
 
 class MovingVm(Vm):
@@ -36,6 +42,8 @@ class MovingVm(Vm):
             f"link set keeper master {LINK} up",
         )
         self.taps: dict[str, str] = {}
+        self._is_settled = threading.Event()
+        self._announcer: threading.Thread | None = None
         self._add_tap(self.chassis, self.tap)
         self.namespace.ip(f"link set {self.tap} master {LINK}")
 
@@ -53,12 +61,28 @@ class MovingVm(Vm):
         chassis.plug(tap, self.port["id"] if iface_id is None else iface_id, self.mac, self.id)
 
     def resume_on(self, chassis: Chassis, announce: bool = True) -> None:
-        """Let it run on behind its tap on a chassis; `announce` with a RARP, as QEMU does."""
+        """Let it run on behind its tap on a chassis; `announce` by RARP, as QEMU does."""
+        self._end_announcement()
         tap = self.taps[chassis.name]
         self.namespace.ip(f"link set {self.tap} nomaster", f"link set {tap} master {LINK}")
         self.chassis, self.tap = chassis, tap
         if announce:
             self.send(frames.rarp_frame(self.mac))
+            self._announcer = threading.Thread(target=self._announce)
+            self._announcer.start()
+
+    def _announce(self) -> None:
+        for pause_s in ANNOUNCEMENT_PAUSES_S:
+            if self._is_settled.wait(pause_s):
+                return
+            self.send(frames.rarp_frame(self.mac))
+
+    def _end_announcement(self) -> None:
+        if self._announcer is not None:
+            self._is_settled.set()
+            self._announcer.join()
+            self._is_settled.clear()
+            self._announcer = None
 
     def remove_from(self, chassis: Chassis) -> None:
         """Unplug and remove its tap on a chassis."""
@@ -68,6 +92,7 @@ class MovingVm(Vm):
 
     def stop(self) -> None:
         """Remove its taps and make an end of it."""
+        self._end_announcement()
         for chassis in self._lab.chassis:
             if chassis.name in self.taps:
                 self.remove_from(chassis)
