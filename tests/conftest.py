@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How generated tests run: on busy machines too, and in CI with the same examples each time.
 
+What a test does to the log of this process ends with it.
+
 TESTS_DEPTH=shallow in the environment asks for fewer examples, where the same tests
 are repeated on many versions.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
@@ -19,3 +24,19 @@ settings.register_profile(
     max_examples=25 if os.environ.get("TESTS_DEPTH") == "shallow" else 100,
 )
 settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """Take the process's log handlers back after a test that sets them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("auth.plugins.ovirt.sso", "ovsdbapp"):
+        logging.getLogger(name).handlers.clear()

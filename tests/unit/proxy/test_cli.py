@@ -61,22 +61,6 @@ format: %(asctime)s %(name)s %(message)s
 """
 
 
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    """Take the process's log handlers back after a test that sets them."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    for handler in root.handlers[:]:
-        if handler not in handlers:
-            root.removeHandler(handler)
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("auth.plugins.ovirt.sso", "ovsdbapp"):
-        logging.getLogger(name).handlers.clear()
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a site that lets everybody in, installed as the default."""
