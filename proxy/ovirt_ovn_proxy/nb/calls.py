@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The hand-over of transactions from request threads to the connection's thread.
 
-No I/O but for the wake-up that the owner passes in. The queue is open while
-there is a session that can send. What is still in it was certainly not sent;
-what was taken out of it may have been.
+No I/O but for what the owner passes in. The queue is open while there is a session that
+can send. What is still in it was certainly not sent; what was taken out of it, or never
+came into it because it could go at once, may have been.
 """
 
 from __future__ import annotations
@@ -67,23 +67,29 @@ class Call:
 class CallQueue:
     """Calls not sent yet. Closed at first.
 
-    `wake` makes the connection's thread look at the queue, `status` gives the
-    text of NotReady. After `patience_s` without a session nobody is kept waiting
-    for one any more.
+    `send` sends a call at once, or says that it has to wait for the connection's thread;
+    `wake` makes that look at the queue, `status` gives the text of NotReady. After
+    `patience_s` without a session nobody is kept waiting for one any more. `lock` is held
+    while calls are taken or sent, by whichever thread.
     """
 
     def __init__(
-        self, patience_s: float, wake: Callable[[], None], status: Callable[[], str]
+        self,
+        patience_s: float,
+        send: Callable[[Call], bool],
+        wake: Callable[[], None],
+        status: Callable[[], str],
     ) -> None:
+        self.lock = threading.Lock()
         self.is_open = False
         self.closed_since = time.monotonic()
         self._patience_s = patience_s
+        self._send = send
         self._wake = wake
         self._status = status
         self._calls: list[Call] = []
         self._ended = False
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition(self.lock)
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -95,17 +101,19 @@ class CallQueue:
         """
         call = Call(call_id, payload)
         remaining_s = deadline - time.monotonic()
-        with self._lock:
+        with self.lock:
             if not self.is_open or remaining_s <= 0:
                 raise NotReady(self._status() if remaining_s > 0 else "the deadline has passed")
             # If there are others, the thread is on its way to them.
-            wake = not self._calls
-            self._calls.append(call)
-        if wake:
+            is_first = not self._calls
+            is_sent = is_first and self._send(call)
+            if not is_sent:
+                self._calls.append(call)
+        if is_first and not is_sent:
             self._wake()
         reply = call.wait(remaining_s)
         if reply is None:
-            with self._lock:
+            with self.lock:
                 if call in self._calls:
                     self._calls.remove(call)
                     raise NotReady("the deadline passed before the transaction could be sent")
@@ -116,7 +124,7 @@ class CallQueue:
 
     def wait_open(self, deadline: float) -> None:
         """Return once open; NotReady at the deadline or when patience is at its end."""
-        with self._lock:
+        with self.lock:
             while not self.is_open:
                 limit = min(deadline, self.closed_since + self._patience_s)
                 remaining_s = limit - time.monotonic()
@@ -125,19 +133,18 @@ class CallQueue:
                 self._changed.wait(min(remaining_s, threading.TIMEOUT_MAX))
 
     def take(self) -> list[Call]:
-        """Take the oldest calls to send them now, a limited number of bytes."""
-        with self._lock:
-            size = count = 0
-            while count < len(self._calls) and size < _BATCH_BYTES:
-                size += len(self._calls[count].payload)
-                count += 1
-            batch = self._calls[:count]
-            del self._calls[:count]
+        """Take the oldest calls to send them now, a limited number of bytes; under the lock."""
+        size = count = 0
+        while count < len(self._calls) and size < _BATCH_BYTES:
+            size += len(self._calls[count].payload)
+            count += 1
+        batch = self._calls[:count]
+        del self._calls[:count]
         return batch
 
     def open(self) -> None:
         """Accept calls."""
-        with self._lock:
+        with self.lock:
             self.is_open = True
             self._changed.notify_all()
 
@@ -147,7 +154,7 @@ class CallQueue:
         They are not kept for the next session: they were planned from a view
         that it may not confirm.
         """
-        with self._lock:
+        with self.lock:
             if self.is_open:
                 self.is_open = False
                 self.closed_since = time.monotonic()
@@ -157,7 +164,7 @@ class CallQueue:
 
     def end(self) -> None:
         """Close for good: nobody waits any longer."""
-        with self._lock:
+        with self.lock:
             self._ended = True
             self._changed.notify_all()
 

@@ -3,8 +3,8 @@
 """The process's one connection to the Northbound database.
 
 I/O. One thread owns the socket and keeps the replica current; request threads
-hand it transactions and wait for the reply with a deadline. It follows the
-cluster's leader over several remotes and comes back by itself after any
+send their transactions, or hand them over, and wait for the reply with a deadline. It
+follows the cluster's leader over several remotes and comes back by itself after any
 failure. Nothing is ever sent twice.
 """
 
@@ -86,14 +86,17 @@ class Connection(Generic[R]):
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
-        self._calls = CallQueue(patience_s, self._wake, self.status)
+        self._poll = select.poll()
+        self._poll.register(self._wake_receiver, select.POLLIN)
+        self._calls = CallQueue(patience_s, self._send_now, self._wake, self.status)
         self._ids = itertools.count(1)
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-        # The rest belongs to the thread.
+        # The rest belongs to the thread, but for what is sent: that is under the queue's lock.
         self._copy: Copy[R] = Copy()
         self._transport: Transport | None = None
+        self._watched = (-1, 0)  # its descriptor and events, as the poll object knows them
         self._session: Session[R] | None = None
         self._framer = Framer()
         self._sent: dict[int, Call] = {}
@@ -206,6 +209,20 @@ class Connection(Generic[R]):
             problems.append(f"{self._remote}: loading")
         return f"{DATABASE} is not available: " + ("; ".join(problems) or "connecting")
 
+    def _send_now(self, call: Call) -> bool:
+        """Send a call from the thread that has it, which saves waking another; under the lock.
+
+        Only while nothing else waits to be sent, and not by TLS, whose socket is for one
+        thread at a time.
+        """
+        transport = self._transport
+        if transport is None or not transport.is_free:
+            return False
+        self._sent[call.id] = call
+        if not transport.send_now(call.payload):
+            self._wake()  # for the rest, or to see what has become of the connection
+        return True
+
     def _wake(self) -> None:
         # Full: the thread is awake anyway. Closed: it has ended.
         with contextlib.suppress(OSError):
@@ -242,9 +259,10 @@ class Connection(Generic[R]):
             self._connect(now)
         elif action == ovs.reconnect.DISCONNECT:
             raise SessionOver("does not answer")
-        elif action == ovs.reconnect.PROBE and self._transport is not None:
-            self._transport.send(ECHO)
-        readable = self._wait()
+        elif action == ovs.reconnect.PROBE and self._transport and self._session:
+            self._session.outgoing.append(ECHO)
+            self._write(self._transport, self._session)
+        readable = self._wait(now)
         if self._transport is None:
             return
         if self._session is None:
@@ -271,31 +289,40 @@ class Connection(Generic[R]):
             self._session = Session(self._copy, self._make_replica, self._replied)
             self._write(transport, self._session)
 
-    def _wait(self) -> bool:
+    def _wait(self, now: int) -> bool:
         """Wait for the socket, another thread or the next deadline; true if there is input."""
-        now = _now_ms()
         timeout_ms = self._fsm.timeout(now)
         if now < self._paused_until_ms:
             timeout_ms = max(timeout_ms or 0, self._paused_until_ms - now)
-        wake_fd, transport_fd = self._wake_receiver.fileno(), -1
-        poll = select.poll()
-        poll.register(wake_fd, select.POLLIN)
-        if self._transport is not None:
-            transport_fd = self._transport.fileno()
-            if transport_fd >= 0:
-                poll.register(transport_fd, self._transport.events(bool(self._calls)))
-        ready = dict(poll.poll(timeout_ms))
-        if wake_fd in ready:
-            # Before the queue is taken: after it, a wake-up that came between would be lost.
-            with contextlib.suppress(BlockingIOError):
-                self._wake_receiver.recv(4096)
-        return transport_fd in ready
+        self._watch()
+        is_readable = False
+        for fd, _ in self._poll.poll(timeout_ms):
+            if fd == self._watched[0]:
+                is_readable = True
+            else:
+                # Before the queue is taken: after it, a wake-up that came between would be lost.
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_receiver.recv(4096)
+        return is_readable
+
+    def _watch(self) -> None:
+        """Have the poll object look at the transport as it is now."""
+        transport = self._transport
+        fd = transport.fileno() if transport is not None else -1
+        events = transport.events(bool(self._calls)) if transport is not None and fd >= 0 else 0
+        if (fd, events) == self._watched:
+            return
+        if self._watched[0] >= 0:
+            self._poll.unregister(self._watched[0])
+        if fd >= 0:
+            self._poll.register(fd, events)
+        self._watched = (fd, events)
 
     def _read(self, transport: Transport, session: Session[R]) -> None:
         for data in transport.receive():
             self._fsm.activity(_now_ms())
-            for message in self._framer.feed(data):
-                session.handle(message)
+            for message, body in self._framer.read(data):
+                session.handle(message, body)
                 if session.greeted and not self.ready:
                     # A server may need a while to compose a big reply.
                     self._fsm.set_probe_interval(self._probe_interval_ms)
@@ -311,15 +338,16 @@ class Connection(Generic[R]):
             self._copy.replica.settle()
 
     def _write(self, transport: Transport, session: Session[R]) -> None:
-        if session.outgoing:
-            transport.send(b"".join(session.outgoing))  # one write wakes the server once
-            session.outgoing.clear()
         try:
-            if transport.flush() and self._calls:
-                for call in self._calls.take():
-                    self._sent[call.id] = call
-                    transport.send(call.payload)
-                transport.flush()
+            with self._calls.lock:
+                if session.outgoing:
+                    transport.send(b"".join(session.outgoing))  # one write wakes the server once
+                    session.outgoing.clear()
+                if transport.flush() and self._calls:
+                    for call in self._calls.take():
+                        self._sent[call.id] = call
+                        transport.send(call.payload)
+                    transport.flush()
         except OSError:
             # What the server said before it closed is worth more: replies, a TLS alert.
             self._read(transport, session)

@@ -10,7 +10,10 @@ characters, and no second look at bytes that were counted.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
+from typing import Any, Union
 
 from ..errors import NorthboundError
 
@@ -19,11 +22,19 @@ from ..errors import NorthboundError
 # itself, which the depth then tells.
 _BOUNDARY = re.compile(rb"\}(?=\s*\{)")
 
+# Bigger messages are decoded by whoever knows how not to keep other threads waiting.
+SMALL = 64 * 1024
+
+_decode = json.JSONDecoder().raw_decode
+
 _NEITHER = bytes(byte for byte in range(256) if byte not in b'{}"')
 
 
 class ProtocolError(NorthboundError):
     """The server sent what is no JSON-RPC message; the session is of no more use."""
+
+
+Text = Union[str, bytes, bytearray]
 
 
 class Framer:
@@ -38,6 +49,17 @@ class Framer:
         self._depth = 0
         self._in_string = False
         self._escaped = False  # the last byte was a backslash that escapes the next
+
+    def read(self, data: bytes) -> Iterable[tuple[Text, Any]]:
+        """Do as feed() does; beside each message there is what it says, None if not known yet.
+
+        Nearly always small messages come whole, and decoding finds where they end.
+        """
+        if not self._begun and len(data) <= SMALL and data.endswith(b"}"):
+            messages = _decode_all(data)
+            if messages is not None:
+                return messages
+        return [(message, None) for message in self.feed(data)]
 
     def feed(self, data: bytes) -> list[bytearray]:
         """Take the next bytes of the stream and return the messages that end in them.
@@ -97,3 +119,20 @@ class Framer:
         outside = b"".join(between[self._in_string :: 2])
         self._in_string ^= len(between) % 2 == 0
         self._depth += outside.count(b"{") - outside.count(b"}")
+
+
+def _decode_all(data: bytes) -> list[tuple[Text, Any]] | None:
+    """Return the objects side by side that the data consists of, None if it is anything else."""
+    messages: list[tuple[Text, Any]] = []
+    end = 0
+    try:
+        text = data.decode()
+        while end < len(text):
+            start = end
+            body, end = _decode(text, start)
+            if not isinstance(body, dict):
+                return None
+            messages.append((text[start:end], body))
+    except (ValueError, RecursionError):
+        return None
+    return messages

@@ -24,15 +24,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import NorthboundError, UnsupportedSchema
 from .dump import Dump
-from .framing import ProtocolError
+from .framing import SMALL, ProtocolError, Text
 from .reply import refusal
 from .schema import DATABASE, OPTIONAL, TABLES
 
 SERVER_DATABASE = "_Server"
 _SERVER_COLUMNS = ["name", "model", "connected", "leader", "cid", "index"]
 _NO_TXN = "00000000-0000-0000-0000-000000000000"
-# Smaller messages are decoded in one call, which is faster and soon done.
-_BIG_MESSAGE_CHARS = 64 * 1024
 
 ECHO = b'{"method":"echo","params":[],"id":"echo"}'
 
@@ -123,15 +121,14 @@ class Session(Generic[R]):
         self._greeting = self._greet()
         next(self._greeting)
 
-    def handle(self, message: bytes | bytearray) -> None:
-        """Take one message from the server."""
+    def handle(self, message: Text, body: Any = None) -> None:
+        """Take one message from the server; `body` is what it says, if that is known."""
         awaited = self._awaited[0] if self._awaited else None
         dump_awaited = awaited is not None and awaited.startswith("monitor_cond")
-        body = None
         try:
-            text = message.decode()
+            text = message if isinstance(message, str) else message.decode()
             # Before the reply there are no updates, and no other reply is due.
-            if not dump_awaited or len(text) <= _BIG_MESSAGE_CHARS:
+            if body is None and (not dump_awaited or len(text) <= SMALL):
                 body = json.loads(text)
         except ValueError as error:
             raise ProtocolError(f"not a JSON-RPC message: {error}") from error

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One non-blocking connection to an OVSDB server: bytes in, bytes out.
 
-I/O. Owns one socket, plain or TLS, and belongs to one thread: a TLS socket
-must not be used by two at once. Knows nothing of JSON-RPC.
+I/O. Owns one socket, plain or TLS, and belongs to one thread: a TLS socket must not be used
+by two at once. Others may send where that is safe; who sends holds a lock of the owner's.
+Knows nothing of JSON-RPC.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Union
 
 from .remote import Remote, TlsFiles, tls_context
@@ -102,6 +104,25 @@ class Transport:
             else:
                 self._outgoing.popleft()
         return True
+
+    @property
+    def is_free(self) -> bool:
+        """Whether any thread may send at once: nothing is queued, and there is no TLS."""
+        return self._established and not self._outgoing and self._context is None
+
+    def send_now(self, data: bytes) -> bool:
+        """Write as much as goes without blocking, and queue the rest; true if there is none.
+
+        False also where the connection has failed: that is for its owner to find out. Only
+        while `is_free`.
+        """
+        assert self._socket is not None
+        sent = 0
+        with suppress(OSError):  # BlockingIOError is one
+            sent = self._socket.send(data)
+        if sent < len(data):
+            self.send(data[sent:])
+        return sent == len(data)
 
     def receive(self) -> Iterator[bytes]:
         """Give what has arrived, in pieces, and stop when nothing is left.

@@ -16,11 +16,19 @@ from ovirt_ovn_proxy.nb.calls import Call, CallQueue, encode
 
 
 class Owner:
-    """Has a queue, and counts the wake-ups."""
+    """Has a queue, and counts the wake-ups; while `is_sending`, calls go at once."""
 
-    def __init__(self, patience_s: float = 5.0) -> None:
+    def __init__(self, patience_s: float = 5.0, is_sending: bool = False) -> None:
         self.woken = 0
-        self.queue = CallQueue(patience_s, self._wake, lambda: "the status")
+        self.is_sending = is_sending
+        self.sent: list[Call] = []
+        self.queue = CallQueue(patience_s, self._send, self._wake, lambda: "the status")
+
+    def _send(self, call: Call) -> bool:
+        assert self.queue.lock.locked()
+        if self.is_sending:
+            self.sent.append(call)
+        return self.is_sending
 
     def _wake(self) -> None:
         self.woken += 1
@@ -35,10 +43,19 @@ class Owner:
             except Exception as error:
                 outcome.append(error)
 
-        queued = len(self.queue._calls)
+        known = self._number
         threading.Thread(target=run, daemon=True).start()
-        _until(lambda: len(self.queue._calls) > queued)
+        _until(lambda: self._number > known)
         return outcome
+
+    @property
+    def _number(self) -> int:
+        return len(self.queue._calls) + len(self.sent)
+
+    def take(self) -> list[Call]:
+        """Take calls as the connection's thread does."""
+        with self.queue.lock:
+            return self.queue.take()
 
 
 def _until(condition: Any) -> None:
@@ -53,7 +70,7 @@ def test_reply() -> None:
     owner = Owner()
     owner.queue.open()
     outcomes = [owner.call(b"one"), owner.call(b"two")]
-    calls = owner.queue.take()
+    calls = owner.take()
 
     assert [call.payload for call in calls] == [b"one", b"two"]
     assert owner.woken == 1
@@ -64,6 +81,34 @@ def test_reply() -> None:
     assert outcomes == [[{"n": 0}], [{"n": 1}]]
     owner.call()
     assert owner.woken == 2
+
+
+def test_sent_at_once() -> None:
+    """A call that goes at once wakes nobody, is in no queue, and is unknown without a reply."""
+    owner = Owner(is_sending=True)
+    owner.queue.open()
+    outcome, silent = owner.call(b"one"), owner.call(b"two", timeout_s=0.1)
+    owner.sent[0].succeed({"n": 0})
+    _until(lambda: outcome and silent)
+
+    assert outcome == [{"n": 0}]
+    assert isinstance(silent[0], OutcomeUnknown)
+    assert owner.woken == 0
+    assert owner.take() == []
+
+
+def test_order() -> None:
+    """What comes while others wait in the queue waits behind them."""
+    owner = Owner()
+    owner.queue.open()
+    owner.call(b"one")
+    owner.is_sending = True
+    owner.call(b"two")
+
+    assert owner.sent == []
+    assert [call.payload for call in owner.take()] == [b"one", b"two"]
+    owner.call(b"three")
+    assert [call.payload for call in owner.sent] == [b"three"]
 
 
 def test_closed() -> None:
@@ -78,7 +123,7 @@ def test_closed() -> None:
 
     assert isinstance(outcome[0], NotReady)
     assert str(outcome[0]) == "lost"
-    assert owner.queue.take() == []
+    assert owner.take() == []
 
 
 def test_deadline_in_the_queue() -> None:
@@ -90,7 +135,7 @@ def test_deadline_in_the_queue() -> None:
     with pytest.raises(NotReady, match="deadline"):
         owner.queue.call(b"p", 1, time.monotonic() - 1)
 
-    assert owner.queue.take() == []
+    assert owner.take() == []
 
 
 def test_deadline_after_sending() -> None:
@@ -98,7 +143,7 @@ def test_deadline_after_sending() -> None:
     owner = Owner()
     owner.queue.open()
     outcome = owner.call(timeout_s=0.1)
-    (call,) = owner.queue.take()
+    (call,) = owner.take()
     _until(lambda: outcome)
     call.succeed({})
 
@@ -112,7 +157,7 @@ def test_batch_is_limited() -> None:
     for _ in range(5):
         owner.call(b"x" * 30_000)
 
-    assert [len(owner.queue.take()) for _ in range(3)] == [3, 2, 0]
+    assert [len(owner.take()) for _ in range(3)] == [3, 2, 0]
 
 
 def test_waiting() -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
-from ovirt_ovn_proxy.nb.framing import Framer, ProtocolError
+from ovirt_ovn_proxy.nb.framing import SMALL, Framer, ProtocolError
 
 MESSAGES = [
     b"{}",
@@ -54,6 +55,36 @@ def test_every_pair_of_cuts() -> None:
             assert _feed(pieces) == MESSAGES
 
 
+def _read(pieces: list[bytes]) -> list[Any]:
+    framer = Framer()
+    read = [pair for piece in pieces for pair in framer.read(piece)]
+    for text, body in read:
+        assert body in (None, json.loads(text))
+    return [json.loads(text) for text, _ in read]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 40, 1000])
+def test_reading_is_feeding(size: int) -> None:
+    """What is read is the same messages, wherever the stream is cut."""
+    stream = b"".join(MESSAGES)
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+
+    assert _read(pieces) == [json.loads(message) for message in MESSAGES]
+    assert _read(MESSAGES) == [json.loads(message) for message in MESSAGES]
+
+
+def test_whole_messages_are_decoded() -> None:
+    """Small messages that come whole are decoded, big ones and parts of one are not."""
+    framer = Framer()
+    small, big = b'{"a":1}', b'{"a":"' + b"x" * SMALL + b'"}'
+
+    assert framer.read(small * 2) == [('{"a":1}', {"a": 1})] * 2
+    assert framer.read(big) == [(big, None)]
+    assert framer.read(small + b'{"b"') == [(small, None)]
+    assert framer.read(b":2}") == [(b'{"b":2}', None)]
+    assert framer.read(small) == [('{"a":1}', {"a": 1})]
+
+
 def test_white_space_between_messages() -> None:
     """White space between two messages belongs to none of them."""
     assert [m.strip() for m in _feed([b' {"a":1}\n', b"\t ", b'{"b":2} {"c":"x"}\r\n'])] == [
@@ -79,6 +110,8 @@ def test_garbage(stream: bytes) -> None:
     """Anything but objects, also a server that speaks TLS, is refused."""
     with pytest.raises(ProtocolError):
         _feed([stream])
+    with pytest.raises(ProtocolError):
+        _read([stream])
 
 
 @pytest.mark.parametrize(
