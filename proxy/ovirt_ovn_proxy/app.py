@@ -8,7 +8,6 @@ many threads; what it keeps between requests is the connection's replica alone.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from .auth import AuthPlugin, authorize
 from .config import Config
 from .errors import NotFound
 from .execute import Executor
+from .json_text import json_bytes
 from .listing import is_port_list, list_objects, render_ports
 from .masking import printable_path
 from .nb.view import View
@@ -262,7 +262,7 @@ def is_engine(request: Request) -> bool:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    body = json.dumps(value).encode()
+    body = json_bytes(value)
     return Response(status=status, body=body, content_type="application/json", charset="UTF-8")
 
 

@@ -9,10 +9,11 @@ second into the first.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+
+from .json_text import json_bytes
 
 
 class ProxyError(Exception):
@@ -48,13 +49,13 @@ class ApiError(ProxyError):
     def networking_body(self) -> bytes:
         """Return the error body of the Networking API (api-ref "Faults") as JSON bytes."""
         error = {"type": self.error_type, "message": self.message, "detail": ""}
-        return json.dumps({"NeutronError": error}).encode()
+        return json_bytes({"NeutronError": error})
 
     def identity_body(self) -> bytes:
         """Return the error body of the Identity API as JSON bytes."""
         title = HTTPStatus(self.status).phrase
         error = {"code": self.status, "title": title, "message": self.message}
-        return json.dumps({"error": error}).encode()
+        return json_bytes({"error": error})
 
 
 class BadRequest(ApiError):

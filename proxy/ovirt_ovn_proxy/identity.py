@@ -9,7 +9,6 @@ no token is kept: who made one says how long it is good.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -21,6 +20,7 @@ from webob import Request, Response
 from .auth import AuthPlugin, Token, authorize
 from .config import Config
 from .errors import MethodNotAllowed, NotFound
+from .json_text import json_bytes
 from .routes import fits, split_path
 from .wire import identity_v2, identity_v3
 from .wire.identity import Grant, Login, TokenLogin
@@ -187,4 +187,4 @@ def _query(request: Request) -> Mapping[str, str]:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(json.dumps(value).encode(), status=status, content_type="application/json")
+    return Response(json_bytes(value), status=status, content_type="application/json")

@@ -10,11 +10,11 @@ renewed only where something changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from .config import Config
+from .json_text import json_bytes
 from .nb.replica import Replica
 from .nb.rows import Switch
 from .nb.view import View
@@ -81,7 +81,7 @@ def render_ports(replica: Replica, config: Config) -> list[bytes]:
                 if budget <= 0:
                     break
             else:
-                return [b'{"ports": [', *_separated(pieces), b"]}"]
+                return [b'{"ports":[', *_without_first_comma(pieces), b"]}"]
 
 
 def _render_switch(view: View, switch: Switch, config: Config, budget: int) -> int:
@@ -95,17 +95,16 @@ def _render_switch(view: View, switch: Switch, config: Config, budget: int) -> i
             element = encode_port(
                 port, switch.uuid, view.addressing(port), ranges, groups, config, in_list=True
             )
-            port.rendered = json.dumps(element).encode()
+            port.rendered = json_bytes(element)
     if len(missing) <= budget:
-        switch.rendered = b", ".join([port.rendered for port in ports if port.rendered is not None])
+        rendered = [port.rendered for port in ports if port.rendered is not None]
+        # A comma before each, rather than a little piece between two big ones.
+        switch.rendered = b",".join([b"", *rendered])
     return budget - len(missing)
 
 
-def _separated(pieces: list[bytes]) -> list[bytes]:
-    separated: list[bytes] = []
-    for piece in pieces:
-        separated += (b", ", piece)
-    return separated[1:]
+def _without_first_comma(pieces: list[bytes]) -> list[bytes]:
+    return [pieces[0][1:], *pieces[1:]] if pieces else []
 
 
 def is_port_list(resource: Resource, query: Query) -> bool:

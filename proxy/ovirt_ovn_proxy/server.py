@@ -213,9 +213,6 @@ class Server:
             logger.warning("Cannot accept a connection: %s", error)
             self._paused_until = time.monotonic() + _ACCEPT_PAUSE_S
             return False
-        with contextlib.suppress(OSError):
-            sock.settimeout(None)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = (plain_address(address[0]), address[1])
         connection = Connection(
             sock, peer, listener.application, listener.tls, self._limits, self._closed
@@ -258,6 +255,8 @@ def _bind(family: int, address: tuple[Any, ...], backlog: int) -> socket.socket:
         if family == socket.AF_INET6:
             # IPv4 clients too on "::", whatever the system's default is.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # For the clients' sockets, which inherit it (tcp(7)).
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
