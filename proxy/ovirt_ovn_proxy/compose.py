@@ -179,7 +179,8 @@ def release_bindings(config: Config) -> Iterator[str]:
     Raises ProxyError; what was told before that is done.
     """
     with _connected(config) as (connection, replica):
-        yield from maintenance.release_bindings(Executor(connection), replica, config)
+        executor = Executor(connection, config.durable_commits)
+        yield from maintenance.release_bindings(executor, replica, config)
 
 
 def notify(state: str) -> None:

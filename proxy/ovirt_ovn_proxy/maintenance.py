@@ -68,7 +68,7 @@ class Chores:
     ) -> None:
         self._config = config
         self._connection = connection
-        self._executor = Executor(connection)
+        self._executor = Executor(connection, config.durable_commits)
         self._pause_s = pause_s
         self._next = 0.0
         self._looked_at: Replica | None = None
