@@ -85,7 +85,7 @@ def changed(output: str) -> int:
 def test_syntax(host: Host) -> None:
     """Ansible understands the tasks, also the one that tests do not run."""
     play(host, "--syntax-check", how="import_tasks")
-    assert "driver with its plugin" in play(host, "--list-tasks", how="import_tasks")
+    assert "otopi with the plugin" in play(host, "--list-tasks", how="import_tasks")
 
 
 def test_post_tasks(host: Host) -> None:
