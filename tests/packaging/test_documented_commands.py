@@ -21,7 +21,7 @@ import pytest
 
 from daemon.ovsdb import NB_SCHEMA, SB_SCHEMA, VSWITCH_SCHEMA, ovsdb_server
 from ovirt_ovn_host import config as host_config
-from ovirt_ovn_host import config_files
+from ovirt_ovn_host import config_files, settings
 from ovirt_ovn_proxy import config
 from ovirt_ovn_proxy.auth.plugins import load_plugin
 from ovirt_ovn_proxy.cli import main
@@ -31,6 +31,8 @@ from unit.otopi.runs import OWN_GROUP
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MANUALS = sorted((ROOT / "man").iterdir())
 POST_TASKS = ROOT / "otopi/ansible/ovirt-host-deploy-post-tasks.yml"
+STATUS = ROOT / "vdsm_plugin/ovirt_ovn_host/status"
+CHECK = re.compile(r'^ +name = "(.+)"$', re.M)
 # Where a command ends within a line.
 ENDS = {"|", "||", ">", "<", "&", "&&", ";", ")"}
 
@@ -280,6 +282,33 @@ def test_host_settings(tmp_path: Path) -> None:
         decoded = host_config.decode(config_files.read(tmp_path))
         assert decoded.central
         assert decoded.tunnel
+
+
+# Options of OVN's ports, and the form of a line.
+NOT_OURS = {"requested-chassis", "activation-strategy", "key"}
+
+
+def test_options_with_a_value() -> None:
+    """Each `option=value` within a text is an option of the service or of hosts."""
+    known = {option.key for option in (*config.OPTIONS, *host_config.OPTIONS)} | NOT_OURS
+    for page in PAGES:
+        shown = re.findall(r"`([a-z][a-z0-9.-]+) ?= ?[^`=]*`", page.read_text(encoding="utf-8"))
+        assert set() == set(shown) - known, page.name
+
+
+def test_settings_of_hooks() -> None:
+    """The page has each setting of the hooks with its default, and no other."""
+    table = re.findall(r"^\| `([a-z-]+)` \| (\S+) \|", text_of(ROOT / "docs/hooks.md"), re.M)
+    shown = {key: default.strip("`") for key, default in table}
+    assert {key: it or "empty" for key, it in settings.DEFAULTS.items()} == shown
+
+
+def test_checks_of_the_status() -> None:
+    """The page has each check of ovn-status."""
+    text = text_of(ROOT / "docs/hosts.md")
+    names = {row for path in STATUS.glob("checks_*.py") for row in CHECK.findall(path.read_text())}
+    assert {"settings", "path-mtu", "packages"} < names
+    assert set() == {name for name in names if f"`{name}`" not in text}
 
 
 def test_the_plugin_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
