@@ -8,9 +8,11 @@ up whether the verb, option, target, unit, service or package exists.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatch
@@ -180,6 +182,28 @@ def test_commands_of_ovn() -> None:
             assert 0 == done.returncode, (page, command, done.stderr)
             seen += 1
     assert seen >= 15
+
+
+# The client's own parsers, one start of it for all commands, and no service.
+_PARSE = """
+import json, sys
+from openstackclient.shell import OpenStackShell
+shell = OpenStackShell()
+for group in ("openstack.common", "openstack.network.v2"):
+    shell.command_manager.add_command_group(group)
+for words in json.load(sys.stdin):
+    make, name, rest = shell.command_manager.find_command(words)
+    make(shell, None).get_parser(name).parse_args(rest)
+"""
+
+
+def test_commands_of_openstack() -> None:
+    """The `openstack` client has each command and option that is shown of it."""
+    shown = [words[1:] for _, words in commands("openstack")]
+    assert ["network", "create", "red"] in shown
+    command = [sys.executable, "-c", _PARSE]
+    done = subprocess.run(command, input=json.dumps(shown), capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
 
 
 def test_options_of_ovn_ctl() -> None:
