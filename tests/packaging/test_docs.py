@@ -25,6 +25,16 @@ def test_links(page: Path) -> None:
         assert "://" in target or (page.parent / target).exists(), target
 
 
+def test_links_of_the_host_package() -> None:
+    """Pages that hosts have link to each other alone: the rest is not there."""
+    spec = (ROOT / "specs/ovirt-provider-ovn.spec.in").read_text(encoding="utf-8")
+    (names,) = re.findall(r"^%doc (docs/hooks\.md .*)$", spec, re.M)
+    pages = {ROOT / name for name in names.split()}
+    for page in pages:
+        for target in re.findall(r"\]\(([^):#]+)(?:#\S*)?\)", page.read_text(encoding="utf-8")):
+            assert page.parent / target in pages, (page.name, target)
+
+
 def blocks(page: Path) -> list[str]:
     """Return the settings of the proxy that a page shows."""
     found = re.findall(r"^( *)```\n(.*?)^\1```", page.read_text(encoding="utf-8"), re.S | re.M)
