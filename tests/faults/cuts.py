@@ -116,10 +116,13 @@ CASES: Mapping[str, Callable[[Cuts, int], None]] = {
 }
 
 
-def cut_everywhere(cuts: Cuts, name: str, most: int | None = None) -> int:
+def cut_everywhere(
+    cuts: Cuts, name: str, most: int | None = None, share: tuple[int, int] = (0, 1)
+) -> int:
     """Cut after each byte that the server sends in a case; return how many these are.
 
-    `most` bounds the places that are tried; the first and last bytes are among them.
+    `most` bounds the places that are tried; the first and last bytes are among them. With
+    a `share` (which, of how many) others try the rest.
     """
     case = CASES[name]
     length = 0
@@ -131,7 +134,8 @@ def cut_everywhere(cuts: Cuts, name: str, most: int | None = None) -> int:
     if most is not None:
         edges = {*range(_EDGE), *range(length - _EDGE, length)}
         places = edges | set(range(0, length, max(1, length // (most - len(edges)))))
-    for at in sorted(places):
+    which, shares = share
+    for at in sorted(places)[which::shares]:
         case(cuts, at)
         # Later replies can be shorter by a digit or two; earlier than that it was cut.
         assert cuts.relay.left is None or at >= length - _EDGE, (name, at, length)

@@ -121,22 +121,26 @@ def tokens(rate: float, seconds: float) -> Load:
 def _work(what: str, do: Callable[[], float], clients: int, seconds: float, pid: int) -> Load:
     started = time.monotonic()
     end = started + seconds
+    stop = threading.Event()
     each_s: list[float] = []
     sizes: list[int] = []
 
     def work() -> None:
-        while time.monotonic() < end:
+        while time.monotonic() < end and not stop.is_set():
             each_s.append(do())
 
     def watch() -> None:
-        time.sleep(seconds / 10)
-        while time.monotonic() < end:
+        stop.wait(seconds / 10)
+        while time.monotonic() < end and not stop.is_set():
             sizes.append(rss_bytes(pid))
-            time.sleep(seconds / 100)
+            stop.wait(seconds / 100)
 
     with ThreadPoolExecutor(clients + 1) as pool:
         watching = pool.submit(watch)
-        for working in [pool.submit(work) for _ in range(clients)]:
-            working.result()
+        try:
+            for working in [pool.submit(work) for _ in range(clients)]:
+                working.result()
+        finally:
+            stop.set()
         watching.result()
     return Load(what, each_s, time.monotonic() - started, [*sizes, rss_bytes(pid)])

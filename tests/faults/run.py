@@ -4,6 +4,8 @@
 
     run.py [--seed N] [--steps N] [--strikes N] [...] [RUN ...]
 
+Each run is a process group of its own: what one leaves behind is no other's, one that
+fails or stands still takes no other with it, and whatever it has started ends with it.
 The same seed lets clients and nemeses choose the same; what comes of it depends on the
 machine.
 """
@@ -13,10 +15,15 @@ from __future__ import annotations
 import argparse
 import logging
 import random
+import signal
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from os import killpg
 
 from bench.processes import describe_machine
 from certificates import make_certificate
@@ -29,7 +36,15 @@ from faults.nuisance import disturb
 from faults.scenario import SCENARIOS, run
 
 Arguments = argparse.Namespace
+Runs = Mapping[str, Callable[[Arguments], str]]
 _MOST_PROBLEMS = 20
+# Cuts wait for new sessions most of the time: so many sites at once, each with its share.
+_CUT_SITES = 3
+# HTTPS is slower, and has less to show: the connections that stay open.
+_HTTPS_SHARE = 5
+_LOOK_EVERY_S = 0.1
+_CLEAN_UP_S = 10.0
+_INTERRUPTED = 130
 
 
 def _scenario(name: str) -> Callable[[Arguments], str]:
@@ -43,8 +58,12 @@ def _scenario(name: str) -> Callable[[Arguments], str]:
 
 def _cuts(name: str) -> Callable[[Arguments], str]:
     def work(arguments: Arguments) -> str:
-        with ovsdb_server() as nb, Cuts(nb) as cuts:
-            length = cut_everywhere(cuts, name, arguments.places)
+        def cut(which: int) -> int:
+            with ovsdb_server() as nb, Cuts(nb) as cuts:
+                return cut_everywhere(cuts, name, arguments.places, (which, _CUT_SITES))
+
+        with ThreadPoolExecutor(_CUT_SITES) as pool:
+            length = max(pool.map(cut, range(_CUT_SITES)))
         tried = min(length, arguments.places or length)
         return f"done once each time, cut in {tried} places of {length}"
 
@@ -66,7 +85,8 @@ def _hostile(is_https: bool) -> Callable[[Arguments], str]:
             make_certificate(folder, "ca")
             make_certificate(folder, "proxy", "ca")
             # Before, meanwhile, and afterwards.
-            noticed = disturb(1000, arguments.requests // 3, folder if is_https else None)
+            requests = arguments.requests // (3 * _HTTPS_SHARE if is_https else 3)
+            noticed = disturb(1000, requests, folder if is_https else None)
         assert noticed.ratio < 3, noticed
         assert noticed.threads[1] <= noticed.threads[0], noticed
         assert noticed.descriptors[1] <= noticed.descriptors[0], noticed
@@ -75,7 +95,7 @@ def _hostile(is_https: bool) -> Callable[[Arguments], str]:
     return work
 
 
-RUNS: Mapping[str, Callable[[Arguments], str]] = {
+RUNS: Runs = {
     **{name: _scenario(name) for name in SCENARIOS},
     **{f"cut-{name.replace(' ', '-')}": _cuts(name) for name in CASES},
     **{f"lie-{name}": _lies(name) for name in LIES},
@@ -86,8 +106,8 @@ RUNS: Mapping[str, Callable[[Arguments], str]] = {
 }
 
 
-def main() -> int:
-    """Do what the command line asks for, by default everything."""
+def main(argv: Sequence[str], runs: Runs = RUNS) -> int:
+    """Do what the command line asks for, by default everything; return the exit status."""
     parser = argparse.ArgumentParser(description="Break a site, and see what is lost.")
     add = parser.add_argument
     add("--seed", type=int, default=random.randrange(1_000_000))
@@ -98,29 +118,94 @@ def main() -> int:
     add("--requests", type=int, default=100_000, help="of good clients beside hostile ones")
     add("--ports", type=int, default=100_000, help="there are already while an engine plugs")
     add("--seconds", type=float, default=300.0, help="an engine plugs, and another one logs in")
+    add("--limit", type=float, default=1800.0, help="seconds that a run may take")
     add("--list", action="store_true", help="the runs there are")
+    add("--here", action="store_true", help="in this process: nothing ends what is left")
     add("runs", nargs="*", metavar="RUN", help="by default all of them")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.list:
-        print(*RUNS, sep="\n")
+        print(*runs, sep="\n")
         return 0
-    unknown = set(arguments.runs) - set(RUNS)
+    unknown = set(arguments.runs) - set(runs)
     if unknown:
         parser.error(f"no such run: {', '.join(sorted(unknown))}")
-    logging.disable()  # thousands of lost sessions are what this is about
+    names = arguments.runs or list(runs)
+    if arguments.here:
+        return max([_do_here(name, runs[name], arguments) for name in names])
     print(f"{describe_machine()}; seed {arguments.seed}", flush=True)
+    options = [*_without(argv, arguments.runs), "--seed", str(arguments.seed), "--here"]
+    return _do_apart(names, options, arguments.limit)
+
+
+def _without(argv: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the options of a command line."""
+    return [argument for argument in argv if argument not in names]
+
+
+def _do_here(name: str, work: Callable[[Arguments], str], arguments: Arguments) -> int:
+    logging.disable()  # thousands of lost sessions are what this is about
+    started = time.monotonic()
     failed = 0
-    for name in arguments.runs or RUNS:
-        started = time.monotonic()
-        try:
-            outcome = RUNS[name](arguments)
-        except Exception:
-            failed += 1
-            outcome = f"PROBLEM\n{traceback.format_exc()}"
-        print(f"{name}: {outcome} [{time.monotonic() - started:.0f} s]", flush=True)
-    print(f"{failed} runs with problems", flush=True)
-    return 1 if failed else 0
+    try:
+        outcome = work(arguments)
+    except Exception:
+        failed = 1
+        outcome = f"PROBLEM\n{traceback.format_exc()}"
+    print(f"{name}: {outcome} [{time.monotonic() - started:.0f} s]", flush=True)
+    return failed
+
+
+def _do_apart(names: Sequence[str], options: Sequence[str], limit_s: float) -> int:
+    """Do one run after the other, each in a process of its own; return the exit status."""
+    failed, stop = [], _Stop()
+    started = time.monotonic()
+    for name in names:
+        status = _do_one([sys.executable, sys.argv[0], *options, name], stop, limit_s)
+        if stop.is_asked:
+            print(f"interrupted in {name}", flush=True)
+            break
+        if status != 0:
+            failed.append(name)
+        if status not in (0, 1):
+            reason = f"ended with status {status}" if status is not None else "stands still"
+            print(f"{name}: PROBLEM, {reason}", flush=True)
+    took_s = time.monotonic() - started
+    problems = ", ".join(failed) if failed else "none"
+    print(f"{len(failed)} runs with problems: {problems} [{took_s:.0f} s]", flush=True)
+    return _INTERRUPTED if stop.is_asked else int(bool(failed))
+
+
+class _Stop:
+    """Whether somebody has asked for the end; an exception could come at any moment."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.is_asked = True
+
+
+def _do_one(command: Sequence[str], stop: _Stop, limit_s: float) -> int | None:
+    """Run a command to its end; return its exit status, None for one that was ended.
+
+    Whatever it has started and left behind is killed.
+    """
+    end = time.monotonic() + limit_s
+    process = subprocess.Popen(command, start_new_session=True)
+    while process.poll() is None and not stop.is_asked and time.monotonic() < end:
+        time.sleep(_LOOK_EVERY_S)
+    status = process.poll()
+    if status is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_CLEAN_UP_S)
+    with suppress(ProcessLookupError):
+        killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
