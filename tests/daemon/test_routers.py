@@ -499,6 +499,11 @@ def test_gateway_addresses(api: Api) -> None:
     wanted = [{"ip_address": "198.51.100.8"}, {"ip_address": "2001:db8:1::8"}]
     assert ["198.51.100.8", "2001:db8:1::8"] == shown({**base, "external_fixed_ips": wanted})
     assert_consistent(api)
+    # As many as there are, but both of one subnet; and back.
+    of_one = [{"ip_address": "198.51.100.8"}, {"subnet_id": outside["subnet"]}]
+    assert ["198.51.100.2", "198.51.100.8"] == shown({**base, "external_fixed_ips": of_one})
+    assert ["198.51.100.8", "2001:db8:1::8"] == shown({**base, "external_fixed_ips": wanted})
+    assert_consistent(api)
     for entries, expected in (
         ([{"ip_address": "192.0.2.1"}], (400, "InvalidIpForNetwork")),
         ([{"ip_address": "198.51.100.1"}], (400, "BadRequest")),

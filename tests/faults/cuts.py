@@ -8,7 +8,7 @@ I/O: a proxy's application behind a relay, and a second one that nothing happens
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -29,6 +29,7 @@ class Cuts:
         self._nb = nb
         self._stack = ExitStack()
         self._request_ids: list[str] = []
+        self._left: list[Mapping[str, Any]] = []
 
     def __enter__(self) -> Cuts:
         self.other: Api = self._stack.enter_context(running_api(self._nb))
@@ -49,6 +50,8 @@ class Cuts:
 
     def arm(self, at: int) -> None:
         """Let the session end after so many bytes, once it has shown all that there is."""
+        while self._left:
+            self.other.delete("port", self._left.pop()["id"])
         self.api.get("networks")
         self.relay.cut_after(at)
 
@@ -59,6 +62,10 @@ class Cuts:
         assert status == answer.status, (at, request, answer)
         self._request_ids.append(answer.headers["X-Openstack-Request-Id"])
         return answer
+
+    def leave(self, ports: Sequence[Mapping[str, Any]]) -> None:
+        """Have what a case has made deleted before the next one: sessions load all there is."""
+        self._left += ports
 
     def check_log(self) -> None:
         """Assert that each request changed something once."""
@@ -71,7 +78,9 @@ class Cuts:
 
 def _create(cuts: Cuts, at: int) -> None:
     answer = cuts.send(at, 201, "POST", "ports", {"port": cuts.values(f"one{at}")})
-    assert [answer.json["port"]] == cuts.other.get(f"ports?name=one{at}")["ports"]
+    there = cuts.other.get(f"ports?name=one{at}")["ports"]
+    assert [answer.json["port"]] == there
+    cuts.leave(there)
 
 
 def _create_several(cuts: Cuts, at: int) -> None:
@@ -79,6 +88,7 @@ def _create_several(cuts: Cuts, at: int) -> None:
     answer = cuts.send(at, 201, "POST", "ports", {"ports": values})
     there = cuts.other.get(f"ports?name=several{at}")["ports"]
     assert _sorted(answer.json["ports"]) == _sorted(there)
+    cuts.leave(there)
 
 
 def _update(cuts: Cuts, at: int) -> None:
@@ -87,6 +97,7 @@ def _update(cuts: Cuts, at: int) -> None:
     answer = cuts.send(at, 200, "PUT", path, {"port": {"name": "changed"}})
     assert answer.json == cuts.other.get(path)
     assert port["revision_number"] + 1 == answer.json["port"]["revision_number"]
+    cuts.leave([port])
 
 
 def _delete(cuts: Cuts, at: int) -> None:

@@ -173,7 +173,7 @@ class PortMachine(Machine):
 
     @rule(port=NUMBERS, name=NAMES, mac=MACS, wishes=WISHES)
     def update_port(self, port: int, name: str, mac: str | None, wishes: Wishes) -> None:
-        port_id = self.pick("port", port)
+        port_id = self.prefer("port", port, lambda key: not self.model.is_service(key))
         known = self.model.ports.get(port_id)
         network_id = known.network_id if known is not None else self.pick("network", port)
         values: dict[str, Any] = {"name": name}
@@ -220,7 +220,7 @@ class PortMachine(Machine):
 
     @rule(port=NUMBERS)
     def delete_port(self, port: int) -> None:
-        port_id = self.pick("port", port)
+        port_id = self.prefer("port", port, lambda key: not self.model.is_service(key))
         if self.delete(self.model.refuses_port_end(port_id), "port", port_id):
             self.model.delete_port(port_id)
 

@@ -252,10 +252,12 @@ class RouterMachine(Machine):
             assert 404 == self.api("GET", f"ports/{holder}").status
 
     def _association(self, network_id: str, port: int, fixed: str | None) -> dict[str, Any]:
+        # One that has a floating IP already is as good as one that has none.
+        taken = {"FloatingIPPortAlreadyAssociated"}
         port_id = self.prefer(
             "port",
             port,
-            lambda key: not self.model.refuses_association(network_id, key, None, None),
+            lambda key: self.model.refuses_association(network_id, key, None, None) <= taken,
         )
         known = self.model.ports.get(port_id)
         values: dict[str, Any] = {"port_id": port_id}

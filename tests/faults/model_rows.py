@@ -39,6 +39,7 @@ def expected_rows(model: Model) -> dict[str, Any]:
                 network.name,
                 network.is_external,
                 {*model.ports_on(key), *(one.holder for one in model.floating_on(key))},
+                _reserved(model, key),
             )
             for key, network in model.networks.items()
         },
@@ -64,6 +65,14 @@ def _port(model: Model, port_id: str, port: Port) -> Any:
     own = " ".join([port.mac, *port.ips])
     floating = {key for key, one in model.floating_ips.items() if one.port_id == port_id}
     return port.name, "", own, own, served.get(4), served.get(6), tuple(sorted(floating))
+
+
+def _reserved(model: Model, network_id: str) -> set[str]:
+    """Return what OVN's own address management may not give out, but for gateways of subnets."""
+    gateways = [port for port in model.ports_on(network_id).values() if port.is_gateway]
+    reserved = {ip for port in gateways for ip in port.v4}
+    reserved |= {one.ip for one in model.floating_on(network_id)}
+    return reserved - {one.gateway for one in model.subnets_on(network_id).values()}
 
 
 def _holder(one: FloatingIp, floating_ip_id: str) -> Any:
@@ -120,21 +129,22 @@ def read_rows(tables: Mapping[str, Iterable[Row]]) -> dict[str, Any]:
         for key, row in _by_uuid(tables["Logical_Router"]).items()
     }
     assert [] == [*router_ports, *nats, *routes], "all of them are some router's"
+    subnets = {key: _read_subnet(row) for key, row in _by_uuid(tables["DHCP_Options"]).items()}
+    gateways = {(network_id, gateway) for network_id, _, gateway, *_ in subnets.values()}
     return {
         "switches": {
             key: (
                 _ids(row)["ovirt_network_name"],
                 "ovirt_router_external" in _ids(row),
                 _uuids(row["ports"]),
+                {ip for ip in _excluded(row) if (key, ip) not in gateways},
             )
             for key, row in _by_uuid(tables["Logical_Switch"]).items()
         },
         "ports": {
             key: _read_port(row) for key, row in _by_uuid(tables["Logical_Switch_Port"]).items()
         },
-        "subnets": {
-            key: _read_subnet(row) for key, row in _by_uuid(tables["DHCP_Options"]).items()
-        },
+        "subnets": subnets,
         "groups": {key: ports for key, ports in members.items() if key not in base},
         "dropped": set().union(*(members[key] for key in dropped)),
         "routers": routers,
@@ -169,6 +179,10 @@ def _read_port(row: Row) -> Any:
         next(iter(_uuids(row["dhcpv6_options"])), None),
         tuple(sorted(ids.get("ovirt_floating_ips", "").split())),
     )
+
+
+def _excluded(row: Row) -> list[str]:
+    return str(dict(row["other_config"][1]).get("exclude_ips", "")).split()
 
 
 def _read_subnet(row: Row) -> Any:

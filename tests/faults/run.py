@@ -15,19 +15,16 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import signal
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from os import killpg
 
 from bench.processes import describe_machine
 from certificates import make_certificate
 from daemon.ovsdb import ovsdb_server, short_folder
+from faults.apart import do_apart
 from faults.cuts import CASES, Cuts, cut_everywhere
 from faults.liar import LIES
 from faults.load import plugs, tokens
@@ -42,9 +39,6 @@ _MOST_PROBLEMS = 20
 _CUT_SITES = 3
 # HTTPS is slower, and has less to show: the connections that stay open.
 _HTTPS_SHARE = 5
-_LOOK_EVERY_S = 0.1
-_CLEAN_UP_S = 10.0
-_INTERRUPTED = 130
 
 
 def _scenario(name: str) -> Callable[[Arguments], str]:
@@ -134,7 +128,8 @@ def main(argv: Sequence[str], runs: Runs = RUNS) -> int:
         return max([_do_here(name, runs[name], arguments) for name in names])
     print(f"{describe_machine()}; seed {arguments.seed}", flush=True)
     options = [*_without(argv, arguments.runs), "--seed", str(arguments.seed), "--here"]
-    return _do_apart(names, options, arguments.limit)
+    commands = {name: [sys.executable, __file__, *options, name] for name in names}
+    return do_apart(commands, arguments.limit)
 
 
 def _without(argv: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -153,58 +148,6 @@ def _do_here(name: str, work: Callable[[Arguments], str], arguments: Arguments) 
         outcome = f"PROBLEM\n{traceback.format_exc()}"
     print(f"{name}: {outcome} [{time.monotonic() - started:.0f} s]", flush=True)
     return failed
-
-
-def _do_apart(names: Sequence[str], options: Sequence[str], limit_s: float) -> int:
-    """Do one run after the other, each in a process of its own; return the exit status."""
-    failed, stop = [], _Stop()
-    started = time.monotonic()
-    for name in names:
-        status = _do_one([sys.executable, sys.argv[0], *options, name], stop, limit_s)
-        if stop.is_asked:
-            print(f"interrupted in {name}", flush=True)
-            break
-        if status != 0:
-            failed.append(name)
-        if status not in (0, 1):
-            reason = f"ended with status {status}" if status is not None else "stands still"
-            print(f"{name}: PROBLEM, {reason}", flush=True)
-    took_s = time.monotonic() - started
-    problems = ", ".join(failed) if failed else "none"
-    print(f"{len(failed)} runs with problems: {problems} [{took_s:.0f} s]", flush=True)
-    return _INTERRUPTED if stop.is_asked else int(bool(failed))
-
-
-class _Stop:
-    """Whether somebody has asked for the end; an exception could come at any moment."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.is_asked = True
-
-
-def _do_one(command: Sequence[str], stop: _Stop, limit_s: float) -> int | None:
-    """Run a command to its end; return its exit status, None for one that was ended.
-
-    Whatever it has started and left behind is killed.
-    """
-    end = time.monotonic() + limit_s
-    process = subprocess.Popen(command, start_new_session=True)
-    while process.poll() is None and not stop.is_asked and time.monotonic() < end:
-        time.sleep(_LOOK_EVERY_S)
-    status = process.poll()
-    if status is None:
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_CLEAN_UP_S)
-    with suppress(ProcessLookupError):
-        killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return status
 
 
 if __name__ == "__main__":

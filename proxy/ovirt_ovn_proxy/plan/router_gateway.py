@@ -115,10 +115,14 @@ def _gateway_ips(draft: Draft, switch: Switch) -> list[str]:
 def _has(draft: Draft, gateway: Side, wanted: Entries) -> bool:
     """Say whether a gateway has exactly the wanted addresses."""
     ranges = ranges_of(draft.subnets_of(gateway.network_id))
-    shown = fixed_ips(draft.addressing(gateway.port), ranges)
-    return len(shown) == len(wanted) and all(
-        any(entry.items() <= one.items() for one in shown) for entry in wanted
-    )
+    left = fixed_ips(draft.addressing(gateway.port), ranges)
+    # Each address is one entry's; who names one leaves the others to who does not.
+    for entry in sorted(wanted, key=lambda entry: "ip_address" not in entry):
+        found = next((one for one in left if entry.items() <= one.items()), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return not left
 
 
 def _set_snat(draft: Draft, router: Router, info: Info | None) -> None:
