@@ -8,6 +8,7 @@ I/O: a proxy's application behind a relay, and a second one that nothing happens
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -128,12 +129,16 @@ CASES: Mapping[str, Callable[[Cuts, int], None]] = {
 
 
 def cut_everywhere(
-    cuts: Cuts, name: str, most: int | None = None, share: tuple[int, int] = (0, 1)
+    cuts: Cuts,
+    name: str,
+    most: int | None = None,
+    share: tuple[int, int] = (0, 1),
+    stop: threading.Event | None = None,
 ) -> int:
     """Cut after each byte that the server sends in a case; return how many these are.
 
     `most` bounds the places that are tried; the first and last bytes are among them. With
-    a `share` (which, of how many) others try the rest.
+    a `share` (which, of how many) others try the rest. `stop` ends it before its time.
     """
     case = CASES[name]
     length = 0
@@ -147,6 +152,8 @@ def cut_everywhere(
         places = edges | set(range(0, length, max(1, length // (most - len(edges)))))
     which, shares = share
     for at in sorted(places)[which::shares]:
+        if stop is not None and stop.is_set():
+            break
         case(cuts, at)
         # Later replies can be shorter by a digit or two; earlier than that it was cut.
         assert cuts.relay.left is None or at >= length - _EDGE, (name, at, length)

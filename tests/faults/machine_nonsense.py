@@ -50,6 +50,8 @@ NONSENSE = st.sampled_from(
     ]
 )
 BODIES = st.sampled_from([b"", b"{", b"\xff", b"[]", b"null", b"5", b"[" * 50, b'{"x": NaN}'])
+# Of a router's interface.
+ACTIONS = [{}, {"x": 1}, {"subnet_id": 5}, {"port_id": []}, {"subnet_id": None}]
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "network": {},
     "subnet": {"network_id": NOWHERE, "cidr": "10.9.0.0/24", "ip_version": 4},
@@ -105,48 +107,43 @@ class NonsenseMachine(Machine):
 
     @rule(
         kind=st.sampled_from(sorted(ATTRIBUTES)),
+        number=NUMBERS,
         attribute=NUMBERS,
         value=NONSENSE,
-        number=st.one_of(st.none(), NUMBERS),
-    )
-    def say_nonsense(self, kind: str, attribute: int, value: Any, number: int | None) -> None:
-        """One attribute has a value that it cannot have; the rest would do."""
-        name = ATTRIBUTES[kind][attribute % len(ATTRIBUTES[kind])]
-        if number is None:
-            body = {kind: {**REQUIRED[kind], name: value}}
-            self._refused("POST", path_of(kind), body)
-        else:
-            path = f"{path_of(kind)}/{self.pick(kind, number)}"
-            self._refused("PUT", path, {kind: {name: value}})
-
-    @rule(kind=st.sampled_from(sorted(ATTRIBUTES)), body=BODIES, number=NUMBERS)
-    def say_nothing(self, kind: str, body: bytes, number: int) -> None:
-        """The body is none of the kind's."""
-        self._refused("POST", path_of(kind), body)
-        self._refused("PUT", f"{path_of(kind)}/{self.pick(kind, number)}", body)
-
-    @rule(
-        router=NUMBERS,
-        is_new=st.booleans(),
-        body=st.one_of(BODIES, st.sampled_from([{}, {"x": 1}, {"subnet_id": 5}, {"port_id": []}])),
-    )
-    def ask_a_router_for_nonsense(self, router: int, is_new: bool, body: Any) -> None:
-        verb = "add" if is_new else "remove"
-        path = f"routers/{self.pick('router', router)}/{verb}_router_interface"
-        self._refused("PUT", path, body)
-
-    @rule(
-        kind=st.sampled_from(sorted(ATTRIBUTES)),
+        body=BODIES,
+        action=st.sampled_from([*ACTIONS, b"", b"[]"]),
         pairs=st.lists(
             st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), min_size=1, max_size=4
         ),
     )
-    def list_by_nonsense(self, kind: str, pairs: list[tuple[str, str]]) -> None:
+    def talk_nonsense(
+        self,
+        kind: str,
+        number: int,
+        attribute: int,
+        value: Any,
+        body: bytes,
+        action: Any,
+        pairs: list[tuple[str, str]],
+    ) -> None:
+        """A value that an attribute cannot have, a body that is none, a query for odd things."""
+        name = ATTRIBUTES[kind][attribute % len(ATTRIBUTES[kind])]
+        collection = path_of(kind)
+        member = f"{collection}/{self.pick(kind, number)}"
+        self._refused("POST", collection, {kind: {**REQUIRED[kind], name: value}})
+        self._refused("PUT", member, {kind: {name: value}})
+        self._refused("POST", collection, body)
+        self._refused("PUT", member, body)
+        for verb in ("add", "remove"):
+            router = self.pick("router", number)
+            self._refused("PUT", f"routers/{router}/{verb}_router_interface", action)
+        self._list(collection, "&".join(f"{key}={quote(text)}" for key, text in pairs))
+
+    def _list(self, collection: str, query: str) -> None:
         """A query shows some of what is there, or is refused."""
-        query = "&".join(f"{key}={quote(value)}" for key, value in pairs)
         written = self.written()
-        answer = self.api("GET", f"{path_of(kind)}?{query}")
-        assert answer.status in (200, 400, 404), (kind, query, answer)
+        answer = self.api("GET", f"{collection}?{query}")
+        assert answer.status in (200, 400, 404), (collection, query, answer)
         assert written == self.written()
 
     def _refused(self, method: str, path: str, body: Any) -> None:

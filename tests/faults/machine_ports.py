@@ -96,7 +96,10 @@ class PortMachine(Machine):
 
     @rule(subnet=NUMBERS, gateway=GATEWAYS)
     def move_gateway(self, subnet: int, gateway: str | None) -> None:
-        subnet_id = self.pick("subnet", subnet)
+        # One that a router has: there is most to refuse.
+        subnet_id = self.prefer(
+            "subnet", subnet, lambda key: bool(self.model.refuses_gateway_change(key, None))
+        )
         known = self.model.subnets.get(subnet_id)
         if gateway is None or known is None:
             wanted = known.gateway if known is not None else None

@@ -16,6 +16,7 @@ import argparse
 import logging
 import random
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -52,12 +53,18 @@ def _scenario(name: str) -> Callable[[Arguments], str]:
 
 def _cuts(name: str) -> Callable[[Arguments], str]:
     def work(arguments: Arguments) -> str:
+        stop = threading.Event()
+
         def cut(which: int) -> int:
             with ovsdb_server() as nb, Cuts(nb) as cuts:
-                return cut_everywhere(cuts, name, arguments.places, (which, _CUT_SITES))
+                share = (which, _CUT_SITES)
+                return cut_everywhere(cuts, name, arguments.places, share, stop)
 
         with ThreadPoolExecutor(_CUT_SITES) as pool:
-            length = max(pool.map(cut, range(_CUT_SITES)))
+            try:
+                length = max(pool.map(cut, range(_CUT_SITES)))
+            finally:
+                stop.set()
         tried = min(length, arguments.places or length)
         return f"done once each time, cut in {tried} places of {length}"
 
