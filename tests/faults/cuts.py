@@ -78,16 +78,17 @@ class Cuts:
 
 
 def _create(cuts: Cuts, at: int) -> None:
-    answer = cuts.send(at, 201, "POST", "ports", {"port": cuts.values(f"one{at}")})
-    there = cuts.other.get(f"ports?name=one{at}")["ports"]
+    name = _name(at)
+    answer = cuts.send(at, 201, "POST", "ports", {"port": cuts.values(name)})
+    there = cuts.other.get(f"ports?name={name}")["ports"]
     assert [answer.json["port"]] == there
     cuts.leave(there)
 
 
 def _create_several(cuts: Cuts, at: int) -> None:
-    values = [cuts.values(f"several{at}") for _ in range(3)]
-    answer = cuts.send(at, 201, "POST", "ports", {"ports": values})
-    there = cuts.other.get(f"ports?name=several{at}")["ports"]
+    name = _name(at)
+    answer = cuts.send(at, 201, "POST", "ports", {"ports": [cuts.values(name)] * 3})
+    there = cuts.other.get(f"ports?name={name}")["ports"]
     assert _sorted(answer.json["ports"]) == _sorted(there)
     cuts.leave(there)
 
@@ -113,6 +114,11 @@ def _sync(cuts: Cuts, at: int) -> None:
     cuts.relay.end_sessions()
     shown = cuts.api.get("ports")["ports"]
     assert _sorted(cuts.other.get("ports")["ports"]) == _sorted(shown)
+
+
+def _name(at: int) -> str:
+    """Return a name as long as all others, so that all replies are."""
+    return f"cut-{at:010}"
 
 
 def _sorted(rows: list[Any]) -> list[Any]:

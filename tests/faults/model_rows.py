@@ -99,7 +99,17 @@ def _router(model: Model, router_id: str, router: Router) -> Any:
             inside = (subnet for side in sides for subnet in model.subnets_with(side).values())
             nat |= {("snat", own, str(one.cidr), None) for one in inside if one.version == 4}
         sides.append(gateway)
-    return {(side.mac, frozenset(_networks(model, side))) for side in sides}, nat, routes
+    shown = {
+        (side.mac, frozenset(_networks(model, side)), _announced(model, side)) for side in sides
+    }
+    return shown, nat, routes
+
+
+def _announced(model: Model, side: Port) -> str | None:
+    """Return how a router tells hosts to get addresses: as its oldest subnet with a mode says."""
+    subnets = [subnet for subnet in model.subnets_with(side).values() if subnet.version == 6]
+    modes = [subnet.ra_mode or subnet.address_mode for subnet in subnets]
+    return None if side.is_gateway else next(filter(None, modes), None)
 
 
 def _networks(model: Model, side: Port) -> set[str]:
@@ -152,7 +162,8 @@ def read_rows(tables: Mapping[str, Iterable[Row]]) -> dict[str, Any]:
 
 
 def _side(row: Row) -> Any:
-    return row["mac"], frozenset(_elements(row["networks"]))
+    mode = dict(row["ipv6_ra_configs"][1]).get("address_mode")
+    return row["mac"], frozenset(_elements(row["networks"])), mode and mode.replace("_", "-")
 
 
 def _nat(row: Row) -> Any:

@@ -17,7 +17,7 @@ from faults.machine_routers import RouterMachine
 pytestmark = pytest.mark.daemon
 
 STEPS = 40
-EXAMPLES = int(os.environ.get("TESTS_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("TESTS_EXAMPLES", "40"))
 
 
 class EverythingMachine(PortMachine, RouterMachine, NonsenseMachine):
