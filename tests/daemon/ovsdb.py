@@ -30,8 +30,8 @@ VSWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 @contextlib.contextmanager
 def short_folder() -> Iterator[Path]:
-    """Give a temporary folder with a short path."""
-    path = tempfile.mkdtemp(prefix="ovn", dir="/tmp")
+    """Give a temporary folder with a short path, below TESTS_FOLDER in the environment if any."""
+    path = tempfile.mkdtemp(prefix="ovn", dir=os.environ.get("TESTS_FOLDER", "/tmp"))
     try:
         yield Path(path)
     finally:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from os import killpg
 
 _LOOK_EVERY_S = 0.05
 _INTERRUPTED = 130
@@ -57,10 +59,12 @@ class _Stop:
 def _do_one(command: Sequence[str], stop: _Stop, limit_s: float, clean_up_s: float) -> int | None:
     """Return the exit status of a command, None for one that had to be ended.
 
-    Whatever it has started and left behind is killed.
+    Whatever it has started and left behind is killed, and its folders are removed.
     """
     end = time.monotonic() + limit_s
-    process = subprocess.Popen(command, start_new_session=True)
+    folder = tempfile.mkdtemp(prefix="ovn", dir="/tmp")
+    environment = {**os.environ, "TESTS_FOLDER": folder}
+    process = subprocess.Popen(command, start_new_session=True, env=environment)
     while process.poll() is None and not stop.is_asked and time.monotonic() < end:
         time.sleep(_LOOK_EVERY_S)
     status = process.poll()
@@ -69,6 +73,7 @@ def _do_one(command: Sequence[str], stop: _Stop, limit_s: float, clean_up_s: flo
         with suppress(subprocess.TimeoutExpired):
             process.wait(clean_up_s)
     with suppress(ProcessLookupError):
-        killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
     return status

@@ -47,7 +47,12 @@ class PortMachine(Machine):
 
     @rule(network=NUMBERS, name=NAMES, is_external=st.sampled_from([None, None, True, False]))
     def update_network(self, network: int, name: str, is_external: bool | None) -> None:
-        network_id = self.pick("network", network)
+        # One that would be refused, if any.
+        network_id = self.prefer(
+            "network",
+            network,
+            lambda key: bool(self.model.refuses_network_change(key, is_external)),
+        )
         values: dict[str, Any] = {"name": name}
         if is_external is not None:
             values["router:external"] = is_external

@@ -25,7 +25,11 @@ PLANTED = """
 import sys
 from faults.apart import do_apart
 
-SLEEPER = "import os, time; print('asleep', os.getpid(), flush=True); time.sleep(600)"
+SLEEPER = '''
+import os, time
+print("asleep", os.getpid(), os.environ["TESTS_FOLDER"], flush=True)
+time.sleep(600)
+'''
 START = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}])"
 IGNORE = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 PROGRAMS = {
@@ -67,11 +71,11 @@ def is_running(pid: int) -> bool:
     return False
 
 
-def sleeper_in(line: str) -> int:
-    """Return the process that a line tells of."""
-    word, pid = line.split()
+def is_gone(line: str) -> bool:
+    """Say whether the process that a line tells of has ended, and its folder with it."""
+    word, pid, folder = line.split()
     assert "asleep" == word
-    return int(pid)
+    return not is_running(int(pid)) and not Path(folder).exists()
 
 
 def test_problems() -> None:
@@ -90,7 +94,7 @@ def test_standstill() -> None:
     assert 1 == status
     assert ["stay: PROBLEM, stands still", "well"] == lines[1:3]
     assert lines[3].startswith("1 runs with problems: stay [")
-    assert not is_running(sleeper_in(lines[0]))
+    wait_until(lambda: is_gone(lines[0]), what="it has ended")
 
 
 def test_leftovers() -> None:
@@ -99,7 +103,7 @@ def test_leftovers() -> None:
 
     assert 0 == status
     assert lines[2].startswith("0 runs with problems: none [")
-    wait_until(lambda: not is_running(sleeper_in(lines[0])), what="it has ended")
+    wait_until(lambda: is_gone(lines[0]), what="it has ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -107,7 +111,8 @@ def test_interruption(number: signal.Signals) -> None:
     """Who interrupts it, more than once, and a run that takes no notice, is left no process."""
     with started("-c", PLANTED, "60", "stay", "well") as process:
         assert process.stdout is not None
-        sleeper = sleeper_in(process.stdout.readline())
+        sleeper = process.stdout.readline()
+        assert not is_gone(sleeper)
         process.send_signal(number)
         process.send_signal(signal.SIGINT)
         lines = process.stdout.read().splitlines()
@@ -116,7 +121,7 @@ def test_interruption(number: signal.Signals) -> None:
         assert "interrupted in stay" == lines[0]
         assert lines[1].startswith("0 runs with problems: none [")
         assert 2 == len(lines)
-        wait_until(lambda: not is_running(sleeper), what="it has ended")
+        wait_until(lambda: is_gone(sleeper), what="it has ended")
 
 
 def test_here(capsys: pytest.CaptureFixture[str]) -> None:
