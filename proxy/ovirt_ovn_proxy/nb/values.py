@@ -4,7 +4,8 @@
 
 Pure. `decode` reads a column of a monitor update, `patch` applies the
 difference form of `<table-updates2>` (ovsdb-server(7) section 4.1.14), `encode`
-writes a column of an operation.
+writes a column of an operation. What comes from the server and cannot be a value is a
+TypeError, IndexError or ValueError: of our columns, maps and sets hold text alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .schema import REFERENCES, TABLES, Kind
 
 # What a column holds when an update leaves it out. Shared, hence never mutated.
 _NO_ENTRIES: dict[str, str] = {}
+_ATOMS = frozenset({str, int, bool})
 
 
 def default(kind: Kind) -> Any:
@@ -37,7 +39,9 @@ def decode(kind: Kind, value: Any) -> Any:
 
 def _decode_map(value: Any) -> dict[str, str]:
     # The keys are the same few words in every row: one object for each.
-    return {intern(key): item for key, item in value[1]}
+    found = {intern(key): item for key, item in value[1]}
+    _check_texts(found.values())
+    return found
 
 
 def _decode_set(value: Any) -> tuple[Any, ...]:
@@ -49,11 +53,13 @@ def _decode_members(value: Any) -> set[Any]:
 
 
 def _decode_single(value: Any) -> Any:
-    if value.__class__ is not list:
-        return value
-    if value[0] == "uuid":
-        return value[1]
-    return _atom(value[1][0]) if value[1] else None
+    if value.__class__ is list:
+        if value[0] != "uuid" and not value[1]:
+            return None
+        value = value[1] if value[0] == "uuid" else _atom(value[1][0])
+    if value.__class__ not in _ATOMS:
+        raise TypeError(f"{value!r} is no value of a column")
+    return value
 
 
 DECODERS: Mapping[Kind, Callable[[Any], Any]] = {
@@ -73,6 +79,7 @@ def patch(kind: Kind, old: Any, difference: Any) -> Any:
     """
     if kind is Kind.MAP:
         new = dict(old)
+        _check_texts(item for _, item in difference[1])
         for key, item in difference[1]:
             if new.get(key) == item:
                 del new[key]
@@ -111,10 +118,18 @@ def encode_set(elements: Iterable[Any], is_reference: bool) -> Any:
 
 
 def _elements(value: Any) -> Iterable[Any]:
-    """Yield the atoms of a set, which RFC 7047 writes bare when there is one."""
+    """Return the atoms of a set, which RFC 7047 writes bare when there is one."""
     if isinstance(value, list) and value[0] == "set":
-        return [_atom(element) for element in value[1]]
-    return (_atom(value),)
+        found = [_atom(element) for element in value[1]]
+    else:
+        found = [_atom(value)]
+    _check_texts(found)
+    return found
+
+
+def _check_texts(values: Iterable[Any]) -> None:
+    """Raise TypeError unless all are text; the cheapest way to look at each of very many."""
+    "".join(values)
 
 
 def _atom(value: Any) -> Any:

@@ -154,3 +154,28 @@ def test_patch_members(old: set[str], new: set[str]) -> None:
 def test_patch_single(kind: Kind, old: Any, value: Any, new: Any) -> None:
     """Of a single value the difference is the new value."""
     assert new == patch(kind, old, value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("external_ids", ["map", [["a", "b"], ["key", 0.5]]]),
+        ("external_ids", ["map", [["key", None]]]),
+        ("external_ids", ["map", [[5, "item"]]]),
+        ("addresses", ["set", ["a", 5]]),
+        ("addresses", 5),
+        ("addresses", {}),
+        ("name", 0.5),
+        ("name", {"a": "b"}),
+        ("name", ["uuid", []]),
+        ("enabled", ["set", [None]]),
+    ],
+)
+def test_no_value(column: str, value: Any) -> None:
+    """What no server may say is not taken, as a value and as a difference."""
+    kind = TABLES[PORT][column]
+
+    with pytest.raises(TypeError):
+        decode(kind, value)
+    with pytest.raises(TypeError):
+        patch(kind, default(kind), value)
