@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from clients.command import REGION, USER, Command
+from clients.command import REGION, USER, Command, Program
 from daemon.ovsdb import OvsdbServer, northd, short_folder
 from daemon.proxy import ProxyProcess, proxy_process
 
@@ -73,7 +73,22 @@ def network_api(process: ProxyProcess, sdk: Any) -> Iterator[Any]:
         connection.close()
 
 
+@pytest.fixture(scope="session")
+def openstack_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The `openstack` command, loaded once for all modules."""
+    program = Program(tmp_path_factory.mktemp("home"))
+    yield program
+    program.stop()
+
+
 @pytest.fixture(scope="module")
-def command(process: ProxyProcess, tmp_path_factory: pytest.TempPathFactory) -> Command:
+def command(process: ProxyProcess, openstack_program: Program) -> Command:
     """The `openstack` command for the service of a module."""
-    return Command(process, tmp_path_factory.mktemp("home"))
+    options = {
+        "auth-type": "v2password",
+        "auth-url": f"{process.identity_url}/v2.0",
+        "project-name": "tenant",
+        "region-name": REGION,
+        **USER,
+    }
+    return Command(openstack_program, options, {})

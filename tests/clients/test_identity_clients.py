@@ -9,18 +9,14 @@ cannot be run here, fog as ManageIQ uses it, is replayed request by request.
 from __future__ import annotations
 
 import importlib
-import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from clients.command import Command, Program
 from daemon.ovsdb import northd, short_folder
 from daemon.proxy import ProxyProcess, http, proxy_process
 
@@ -230,49 +226,18 @@ def test_sdk_can_do_without_the_catalog(process: ProxyProcess, sdk: Any) -> None
 # --- the `openstack` command --------------------------------------------------
 
 
-class Command:
-    """The `openstack` command, led to the service by variables as an rc file sets them."""
-
-    def __init__(self, process: ProxyProcess, home: Path) -> None:
-        self._environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("OS_")
-        }
-        self._environment.update(
-            # No settings of whoever runs the tests.
-            HOME=str(home),
-            XDG_CONFIG_HOME=str(home),
-            LC_ALL="C.UTF-8",
-            OS_AUTH_URL=process.identity_url,
-            OS_USERNAME="admin@internal",
-            OS_PASSWORD=SECRET,
-            OS_PROJECT_NAME="tenant",
-            OS_USER_DOMAIN_NAME="Default",
-            OS_PROJECT_DOMAIN_NAME="Default",
-        )
-
-    def __call__(self, *arguments: str, **environment: str) -> str:
-        """Run it, with further variables; returns what it prints."""
-        done = subprocess.run(
-            # Installed beside the interpreter, whose folder need not be in PATH.
-            [str(Path(sys.executable).parent / "openstack"), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**self._environment, **environment},
-            check=False,
-        )
-        assert 0 == done.returncode, (arguments, done.stdout, done.stderr)
-        return done.stdout
-
-    def json(self, *arguments: str, **environment: str) -> Any:
-        """Run it with JSON as the output's form."""
-        return json.loads(self(*arguments, "-f", "json", **environment))
-
-
 @pytest.fixture(scope="module")
-def command(process: ProxyProcess, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The `openstack` command for the service of this module."""
-    return Command(process, tmp_path_factory.mktemp("home"))
+def command(process: ProxyProcess, openstack_program: Program) -> Command:
+    """The `openstack` command, led to the service by variables as an rc file sets them."""
+    variables = {
+        "OS_AUTH_URL": process.identity_url,
+        "OS_USERNAME": "admin@internal",
+        "OS_PASSWORD": SECRET,
+        "OS_PROJECT_NAME": "tenant",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+    }
+    return Command(openstack_program, {}, variables)
 
 
 def test_command_tokens(command: Command, process: ProxyProcess) -> None:
