@@ -81,6 +81,8 @@ class EngineSso:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else the body waits until the client has acknowledged the head, 40 ms.
+    disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, *_: Any) -> None:
@@ -285,7 +287,7 @@ def engine_sso(certificate: Path, key: Path, port: int = 0) -> Iterator[EngineSs
     sso.users["joe@internal"] = User("joe's", groups=({GROUP_NAME: "users"},))
     server = _Server(sso, context, port)
     sso.url = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield sso
