@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -41,9 +41,12 @@ def short_folder() -> Iterator[Path]:
 def wait_until(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
     """Poll `condition` until it is true; AssertionError after `timeout_s`."""
     end = time.monotonic() + timeout_s
+    # Most is there within milliseconds, and what is not costs less to ask for more seldom.
+    pause_s = 0.001
     while not condition():
         assert time.monotonic() < end, f"not within {timeout_s} s: {what or condition}"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.032)
 
 
 def _accepts(path: Path) -> bool:
@@ -222,7 +225,7 @@ def ovsdb_server(
             folder = stack.enter_context(short_folder())
         database = folder / f"{name}.db"
         if content is None:
-            subprocess.run(["ovsdb-tool", "create", str(database), str(schema)], check=True)
+            database.write_bytes(_empty_database(schema))
         else:
             shutil.copy(content, database)
             _convert(database, schema)
@@ -230,6 +233,15 @@ def ovsdb_server(
         stack.callback(server.stop)
         server.start()
         yield server
+
+
+@lru_cache(maxsize=None)
+def _empty_database(schema: Path) -> bytes:
+    """Return the file of a new database. One is like the other, so it is made once."""
+    with short_folder() as folder:
+        database = folder / "empty.db"
+        subprocess.run(["ovsdb-tool", "create", str(database), str(schema)], check=True)
+        return database.read_bytes()
 
 
 def _convert(database: Path, schema: Path) -> None:
