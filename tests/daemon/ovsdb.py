@@ -227,8 +227,7 @@ def ovsdb_server(
         if content is None:
             database.write_bytes(_empty_database(schema))
         else:
-            shutil.copy(content, database)
-            _convert(database, schema)
+            database.write_bytes(_converted(content.read_bytes(), schema))
         server = OvsdbServer(folder, name, database, remotes, options)
         stack.callback(server.stop)
         server.start()
@@ -244,13 +243,18 @@ def _empty_database(schema: Path) -> bytes:
         return database.read_bytes()
 
 
-def _convert(database: Path, schema: Path) -> None:
-    """Bring a database to the schema of the OVN that is installed."""
-    command = ["ovsdb-tool", "needs-conversion", str(database), str(schema)]
-    done = subprocess.run(command, check=True, capture_output=True, timeout=10)
-    if done.stdout.strip() == b"yes":
-        convert = ["ovsdb-tool", "convert", str(database), str(schema)]
-        subprocess.run(convert, check=True, timeout=10)
+@lru_cache(maxsize=None)
+def _converted(content: bytes, schema: Path) -> bytes:
+    """Return a database with the schema of the OVN that is installed."""
+    with short_folder() as folder:
+        database = folder / "converted.db"
+        database.write_bytes(content)
+        command = ["ovsdb-tool", "needs-conversion", str(database), str(schema)]
+        done = subprocess.run(command, check=True, capture_output=True, timeout=10)
+        if done.stdout.strip() == b"yes":
+            convert = ["ovsdb-tool", "convert", str(database), str(schema)]
+            subprocess.run(convert, check=True, timeout=10)
+        return database.read_bytes()
 
 
 @contextlib.contextmanager

@@ -62,13 +62,15 @@ class Site(NamedTuple):
 
     def dump(self, *tables: str) -> str:
         """Return tables as text, with every column, rows in order."""
-        return "\n".join(self._dump(table) for table in tables)
-
-    def _dump(self, table: str) -> str:
-        command = ["ovsdb-client", "--format=csv", "dump", self.nb.remote, "OVN_Northbound", table]
+        selects = [{"op": "select", "table": table, "where": []} for table in tables]
+        query = json.dumps(["OVN_Northbound", *selects])
+        command = ["ovsdb-client", "query", self.nb.remote, query]
         done = subprocess.run(command, check=True, capture_output=True, timeout=10)
-        title, heading, *rows = done.stdout.decode().splitlines()
-        return "\n".join([title, heading, *sorted(rows)])
+        lines = []
+        for table, found in zip(tables, json.loads(done.stdout)):
+            lines.append(table)
+            lines += sorted(json.dumps(row, sort_keys=True) for row in found["rows"])
+        return "\n".join(lines)
 
     def ids(self, collection: str) -> set[str]:
         """Return the ids that a list shows, the same to the engine and to others."""
