@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -15,12 +16,9 @@ from daemon.proxy import ProxyProcess, http
 pytestmark = pytest.mark.daemon
 
 
-@pytest.fixture(params=["path", "abstract"])
-def listener(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, nb: OvsdbServer
-) -> Iterator[socket.socket]:
-    """The socket that NOTIFY_SOCKET names, by a path or in the abstract namespace."""
-    name = f"{nb.folder}/notify" if request.param == "path" else f"\0{nb.folder}/notify"
+@contextlib.contextmanager
+def listening(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Have NOTIFY_SOCKET name a socket, by a path or, from a zero on, in the abstract namespace."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name)
         listener.settimeout(30)
@@ -28,9 +26,29 @@ def listener(
         yield listener
 
 
+@pytest.fixture
+def listener(nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The socket that NOTIFY_SOCKET names."""
+    with listening(f"{nb.folder}/notify", monkeypatch) as listener:
+        yield listener
+
+
+def test_abstract_socket(nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name in the abstract namespace, as systemd uses too, is told as well."""
+    with listening(f"\0{nb.folder}/notify", monkeypatch) as listener:
+        proxy = ProxyProcess(nb.folder, nb.remote)
+        try:
+            proxy.start()
+            assert b"READY=1" == listener.recv(4096)
+        finally:
+            proxy.stop()
+
+
 def test_ready_and_status(listener: socket.socket, nb: OvsdbServer) -> None:
     """It is ready when both ports answer, whatever the database does, whose state it tells."""
     nb.stop()
+    (nb.folder / "conf.d").mkdir()
+    (nb.folder / "conf.d" / "50-site.conf").write_text("[PROVIDER]\nrequest-timeout=0.5\n")
     proxy = ProxyProcess(nb.folder, nb.remote)
 
     def heard() -> str:
