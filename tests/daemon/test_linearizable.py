@@ -154,7 +154,7 @@ def test_before_the_first_sync(nb: OvsdbServer) -> None:
     """Until the first sync every list is 503, never an empty list; then it is complete."""
     with running_api(nb) as other:
         network = other.create("network", name="red")
-    api = Api(nb, request_timeout_s=0.2)
+    api = Api(nb, request_timeout_s=0.05)
     requests: list[tuple[str, str, Any]] = [
         ("GET", "networks", None),
         ("GET", "subnets", None),
@@ -179,7 +179,7 @@ def test_before_the_first_sync(nb: OvsdbServer) -> None:
 
 def test_without_the_server(nb: OvsdbServer) -> None:
     """With the server gone lists are 503, though the proxy knows them; then all is back."""
-    with running_api(nb) as pen, running_api(nb, request_timeout_s=0.5) as api:
+    with running_api(nb) as pen, running_api(nb, request_timeout_s=0.1) as api:
         network = pen.create("network", name="red")
         nb.stop()
         wait_until(lambda: not api.connection.ready)
