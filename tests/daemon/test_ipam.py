@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, wait_until
+from daemon.ovsdb import OvsdbServer, northd, wait_until
 from daemon.proxy import Api, ProxyProcess, proxy_process, running_api
 
 pytestmark = pytest.mark.daemon
@@ -53,11 +53,11 @@ class Client(NamedTuple):
         return body[kind]
 
 
-@pytest.fixture
-def proxies(central: Mapping[str, OvsdbServer]) -> Iterator[Sequence[Client]]:
-    """Clients of three proxies on one central."""
-    nb = central["nb"]
+@pytest.fixture(scope="module")
+def proxies() -> Iterator[Sequence[Client]]:
+    """Clients of three proxies on one central, for all tests, each with networks of its own."""
     with ExitStack() as stack:
+        nb = stack.enter_context(northd())["nb"]
         processes: list[ProxyProcess] = [
             stack.enter_context(proxy_process(nb.folder, nb.remote, f"proxy{number}"))
             for number in range(PROXIES)
@@ -108,7 +108,7 @@ def test_a_whole_subnet(proxies: Sequence[Client]) -> None:
     assert [] == doubled([port["mac_address"] for port in created])
     assert len(created) == len(addresses(created))
     for other in proxies:
-        listed = other.send("GET", "ports")[1]["ports"]
+        listed = other.send("GET", f"ports?network_id={network_id}")[1]["ports"]
         assert sorted(port["id"] for port in created) == sorted(port["id"] for port in listed)
         assert sorted(addresses(created)) == sorted(addresses(listed))
 
@@ -160,7 +160,7 @@ def test_creates_and_deletes(proxies: Sequence[Client]) -> None:
     at_once([partial(work, number) for number in range(9)])
 
     assert [] == [listed for listed in seen if doubled(listed)]
-    assert {"ports": []} == client.send("GET", "ports")[1]
+    assert {"ports": []} == client.send("GET", f"ports?network_id={network_id}")[1]
 
 
 def test_vlan_race(central: Mapping[str, OvsdbServer]) -> None:
@@ -320,7 +320,7 @@ def test_northd(central: Mapping[str, OvsdbServer]) -> None:
     """A counter costs ovn-northd nothing beside the change that it guards, a read nothing."""
     nb = central["nb"]
     northd = Northd(str(nb.folder / "northd.ctl"))
-    number = 40
+    number = 25
     with running_api(nb) as api:
         network = api.create("network", name="red")
         port = api.create("port", network_id=network["id"])
@@ -334,7 +334,6 @@ def test_northd(central: Mapping[str, OvsdbServer]) -> None:
             return {"op": "mutate", "table": table, "where": where, "mutations": mutations}
 
         def cost(action: Callable[[int], object]) -> int:
-            northd.settled()
             northd("inc-engine/clear-stats")
             for index in range(number):
                 action(index)
@@ -354,6 +353,7 @@ def test_northd(central: Mapping[str, OvsdbServer]) -> None:
         def rename_and_count(index: int) -> None:
             api.connection.transact([rename(index), count(index)], deadline)
 
+        northd.settled()
         # It may do several changes in one run, so the largest is what one change costs.
         renames = max(cost(rename_only) for _ in range(2))
         counted = min(cost(rename_and_count) for _ in range(2))
