@@ -215,7 +215,7 @@ def test_a_vm_runs_as_soon_as_its_ports_do(
     def then(future: Future[Outcome]) -> None:
         nonlocal installed
         for name, is_installed in (("vnet0", True), ("vnet0", False), ("vnet3", True)):
-            time.sleep(0.4)
+            time.sleep(0.2)
             chassis.install(name, is_installed)
         time.sleep(0.4)
         assert not future.done()
