@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from daemon.ovsdb import OvsdbServer, northd, short_folder
-from daemon.proxy import ProxyProcess, proxy_process
+from daemon.proxy import ProxyProcess, http, proxy_process
 
 pytestmark = pytest.mark.daemon
 
@@ -58,6 +58,7 @@ class Playbook:
             ANSIBLE_CONFIG=str(settings),
             ANSIBLE_LOCALHOST_WARNING="false",
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+            ANSIBLE_PIPELINING="true",
         )
         self._home = home
 
@@ -81,7 +82,7 @@ class Playbook:
 
 def test_a_site(tmp_path: Path) -> None:
     """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
-    present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1"}
+    present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1", "looks": True}
     with (
         short_folder() as folder,
         northd(folder) as servers,
@@ -91,7 +92,7 @@ def test_a_site(tmp_path: Path) -> None:
 
         made = playbook.run(**present)
         ports = _ports(servers["nb"])
-        kept = playbook.run(**present)
+        kept = playbook.run(**{**present, "looks": False})
         changed = playbook.run(**{**present, "mtu": 1300, "dns": "192.0.2.2", "vm": "vm2"})
         still = _ports(servers["nb"])
         removed = playbook.run(state="absent")
@@ -106,7 +107,7 @@ def test_a_site(tmp_path: Path) -> None:
 
 
 def test_routing(tmp_path: Path) -> None:
-    """A playbook makes, keeps, changes and removes a group, a router and a floating IP."""
+    """A playbook makes, keeps and removes a group, a router and a floating IP."""
     present = {"state": "present", "web_port": 80}
     with (
         short_folder() as folder,
@@ -119,18 +120,31 @@ def test_routing(tmp_path: Path) -> None:
         ) as process,
     ):
         playbook = Playbook("routing.yml", process, tmp_path)
+        _create_network(process)
 
-        made = playbook.run(**present)
+        made = playbook.run(looks=True, **present)
         ports = _ports(servers["nb"])
-        kept = playbook.run(**present)
+        kept = playbook.run(looks=False, **present)
         removed = playbook.run(state="absent")
         again = playbook.run(state="absent")
 
-        assert [10, 0] == [made["changed"], kept["changed"]]
-        # Loops count as one task each.
+        assert [8, 0] == [made["changed"], kept["changed"]]
+        # The floating IPs' loop counts as one task.
         assert [5, 0] == [removed["changed"], again["changed"]]
         assert ports
         assert [] == _ports(servers["nb"])
+
+
+def _create_network(process: ProxyProcess) -> None:
+    """Create the network "inside" with a subnet."""
+    headers = {"X-Auth-Token": process.log_in()}
+
+    def create(kind: str, **values: Any) -> str:
+        url = f"{process.networking_url}/v2.0/{kind}s"
+        return str(http("POST", url, {kind: values}, headers).json[kind]["id"])
+
+    network_id = create("network", name="inside", port_security_enabled=True)
+    create("subnet", name="inside-v4", network_id=network_id, cidr="10.0.0.0/24", ip_version=4)
 
 
 def _ports(nb: OvsdbServer) -> list[str]:
