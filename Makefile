@@ -37,6 +37,8 @@ PROGRAMS += otopi
 SOURCES := $(PROGRAMS) tests
 
 export PYTHON
+# What a test starts is mostly a process of its own: compiled once it starts in half the CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
