@@ -10,6 +10,7 @@ are repeated on many versions.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -24,6 +25,12 @@ settings.register_profile(
     max_examples=25 if os.environ.get("TESTS_DEPTH") == "shallow" else 100,
 )
 settings.load_profile("project")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was loaded out of the collector's rounds, as it is there to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
