@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from certificates import make_certificate
-from daemon.host.machine import PYTHON, Machine
+from daemon.host.machine import Machine, Program
 
 PROGRAM = Path(__file__).with_name("listener_program.py").read_text()
 PKI = "/etc/pki/vdsm"
@@ -52,21 +51,19 @@ def enroll(machine: Machine, folder: Path) -> None:
 
 
 class Listener:
-    """A running one; `requests` are those that it has had until now."""
+    """A running one."""
 
-    def __init__(self, machine: Machine, asked: Mapping[str, Any]) -> None:
-        command = machine.command(PYTHON, "-c", PROGRAM, json.dumps(asked))
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self._requests: list[dict[str, Any]] = []
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+    def __init__(self, program: Program, asked: Mapping[str, Any]) -> None:
+        self._program = program
+        self._requests: list[dict[str, Any]] | None = None
+        assert program.ask(json.dumps(asked)) == "ready"
 
     def stop(self) -> list[dict[str, Any]]:
         """End it and return the requests that it has had, in order."""
-        if self._process.returncode is None:
-            self._process.terminate()
-            output, _ = self._process.communicate(timeout=10)
-            self._requests = [json.loads(line) for line in output.splitlines()]
+        if self._requests is None:
+            self._program.say("end")
+            lines = iter(self._program.hear, "end")
+            self._requests = [json.loads(line) for line in lines]
         return self._requests
 
 
@@ -86,18 +83,17 @@ def listening(
     success; `at_first`, by "METHOD path", what is answered the first time. `manner` is answer,
     silent (no handshake), hang (no answer), close, or nonsense.
     """
-    listener = Listener(
-        machine,
-        {
-            "port": port,
-            "manner": manner,
-            "answers": dict(answers or {}),
-            "at_first": dict(at_first or {}),
-            "certificate": f"{FILES}/{certificate}",
-            "authority": f"{FILES}/ca.pem",
-        },
-    )
-    try:
-        yield listener
-    finally:
-        listener.stop()
+    asked = {
+        "port": port,
+        "manner": manner,
+        "answers": dict(answers or {}),
+        "at_first": dict(at_first or {}),
+        "certificate": f"{FILES}/{certificate}",
+        "authority": f"{FILES}/ca.pem",
+    }
+    with machine.program(PROGRAM) as program:
+        listener = Listener(program, asked)
+        try:
+            yield listener
+        finally:
+            listener.stop()

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `listener` runs on a machine. A program.
 
-Prints "ready", and then each request as a line of JSON: method, path, body, and the
-names in the client's certificate.
+Reads what it is to be as a line of JSON, prints "ready", and then each request as a line of
+JSON: method, path, body, and the names in the client's certificate. Another line ends it, and
+it prints "end". Each is a process of its own, a fork of this one.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socketserver
 import ssl
 import sys
@@ -84,7 +87,24 @@ class Server(socketserver.ThreadingTCPServer):
         """Say nothing: clients that give up are what tests are about."""
 
 
-if __name__ == "__main__":
-    with Server(json.loads(sys.argv[1])) as server:
+def serve(asked: dict[str, Any]) -> None:
+    """Be what was asked for, until the process ends."""
+    with Server(asked) as server:
         print("ready", flush=True)
         server.serve_forever()
+
+
+def main() -> None:
+    """Have one listener after the other."""
+    while line := sys.stdin.readline():
+        child = os.fork()
+        if child == 0:
+            serve(json.loads(line))
+        sys.stdin.readline()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        print("end", flush=True)
+
+
+if __name__ == "__main__":
+    main()

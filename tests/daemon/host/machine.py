@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ DB_SOCKET = "/run/openvswitch/db.sock"
 DATABASE = "/run/openvswitch/conf.db"
 BRIDGE = "br-int"
 VDSM = 36
+
+_TIMEOUT_S = 60
 
 
 def _open_up(path: Path) -> str:
@@ -97,11 +101,69 @@ class Outcome:
         return run
 
 
+class Program:
+    """A Python program that runs on a machine and answers lines with lines, until `stop`."""
+
+    def __init__(self, machine: machines.Machine, text: str, user: int = 0) -> None:
+        self._process = subprocess.Popen(
+            machine.command(PYTHON, "-c", text, user=user),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def hear(self) -> str:
+        """Read a line, without its end; AssertionError if none comes."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the program has ended"
+        return line[:-1]
+
+    def ask(self, line: str) -> str:
+        """Write a line and read the only one that comes of it; AssertionError if none does."""
+        self.say(line)
+        assert select.select([self._process.stdout], [], [], _TIMEOUT_S)[0], "no answer"
+        return self.hear()
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.communicate(timeout=10)
+
+
 class Machine(machines.Machine):
     """The hypervisor, from its start to `stop`, with more of `private` and `setup` if need be."""
 
     def __init__(self, private: Sequence[str] = ("--mount", "--net"), setup: str = "") -> None:
         super().__init__(private, _SETUP + setup)
+        self._programs = contextlib.ExitStack()
+        self._idle: dict[tuple[str, int], list[Program]] = {}
+
+    def stop(self) -> None:
+        """End it, and with it all that is mounted there."""
+        self._programs.close()
+        super().stop()
+
+    @contextlib.contextmanager
+    def program(self, text: str, user: int = 0) -> Iterator[Program]:
+        """Give a program to talk to, which others may have talked to, but nobody does now.
+
+        To start an interpreter takes longer than most of what tests ask of it.
+        """
+        idle = self._idle.setdefault((text, user), [])
+        if idle:
+            program = idle.pop()
+        else:
+            program = Program(self, text, user)
+            self._programs.callback(program.stop)
+        yield program
+        # One that has failed, or was left in the middle of something, is not used again.
+        idle.append(program)
 
     def run(self, *command: str, user: int = 0, text: str = "") -> str:
         """Run a command there and return its output; AssertionError if it fails."""
@@ -133,7 +195,8 @@ class Machine(machines.Machine):
             "folder": folder,
         }
         call.update({"json": data} if xml is None else {"xml": xml})
-        outcome = json.loads(self.run(PYTHON, "-c", RUNNER, user=user, text=json.dumps(call)))
+        with self.program(RUNNER, user) as runner:
+            outcome = json.loads(runner.ask(json.dumps(call)))
         return Outcome(**{**outcome, "runs": [Run(**run) for run in outcome["runs"]]})
 
     def add_script(self, point: str, name: str, body: str) -> None:

@@ -3,7 +3,8 @@
 """Start the hooks of a point as VDSM does, and report what VDSM would see. A program.
 
 It follows what lib/vdsm/common/hooks.py of VDSM does, of which nothing is at hand here.
-A call comes as JSON on standard input, the outcome goes as JSON to standard output.
+It runs as long as VDSM does: each line that it reads is a call as JSON, each line that it
+prints an outcome.
 """
 
 from __future__ import annotations
@@ -104,4 +105,5 @@ def read_if_possible(path: str) -> str | None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_point(json.load(sys.stdin))))
+    for line in sys.stdin:
+        print(json.dumps(run_point(json.loads(line))), flush=True)
