@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -234,7 +234,7 @@ def ovsdb_server(
         yield server
 
 
-@lru_cache(maxsize=None)
+@cache
 def _empty_database(schema: Path) -> bytes:
     """Return the file of a new database. One is like the other, so it is made once."""
     with short_folder() as folder:
@@ -243,7 +243,7 @@ def _empty_database(schema: Path) -> bytes:
         return database.read_bytes()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _converted(content: bytes, schema: Path) -> bytes:
     """Return a database with the schema of the OVN that is installed."""
     with short_folder() as folder:
