@@ -297,20 +297,21 @@ class Northd(NamedTuple):
 
     def runs(self) -> int:
         """Return how often the nodes that compute something ran, in full or in part."""
+        stats = self("inc-engine/show-stats")
         total = 0
         for node in ("northd", "lflow"):
-            found = re.findall(r"- (?:re)?compute: +(\d+)", self("inc-engine/show-stats", node))
-            total += sum(map(int, found))
+            (own,) = re.findall(rf"^Node: {node}\n((?:- .*\n?)+)", stats, re.MULTILINE)
+            total += sum(map(int, re.findall(r"- (?:re)?compute: +(\d+)", own)))
         return total
 
     def settled(self) -> int:
         """Return `runs` once it does not change any more."""
-        runs = [-1]
+        runs = [-1, -1]
 
         def is_quiet() -> bool:
-            runs.append(self.runs())
             time.sleep(0.1)
-            return runs[-1] == runs[-2] == self.runs()
+            runs.append(self.runs())
+            return runs[-1] == runs[-2] == runs[-3]
 
         wait_until(is_quiet, what="ovn-northd is idle")
         return runs[-1]

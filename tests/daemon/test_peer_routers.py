@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.ovsdb import ovsdb_server
-from daemon.proxy import Answer, running_api
+from daemon.proxy import Answer
 from daemon.routing import (
     assert_consistent,
     attach,
@@ -21,7 +20,7 @@ from daemon.routing import (
     nbctl,
     refusal,
 )
-from daemon.test_peer_site import ANSWERS, DATA, NETWORKS, PORTS, SUBNETS, Site, running_site
+from daemon.test_peer_site import ANSWERS, NETWORKS, PORTS, SUBNETS, Site, quiet_site, running_site
 
 pytestmark = pytest.mark.daemon
 
@@ -413,12 +412,7 @@ _RECORDS = {**ROUTERS, **SUBNETS, **PORTS}
 )
 def test_a_damaged_row_breaks_nothing_else(table: str, name: str, setting: str) -> None:
     """A row that another hand has damaged leaves the lists alive, and every request safe."""
-    # What ovn-northd makes of it is not looked at.
-    with (
-        ovsdb_server(content=DATA / "nb.backup") as nb,
-        running_api(nb, gateway_chassis=("hv1",)) as api,
-    ):
-        site = Site(api, nb)
+    with quiet_site(gateway_chassis=("hv1",)) as site:
         record = _RECORDS.get(name, name)
         nbctl(site.nb, "set", table, record, setting)
 
