@@ -11,7 +11,8 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,15 @@ class Playbook:
         return {name: int(count) for name, count in re.findall(r"(\w+)=([0-9]+)", recap[1])}
 
 
-def test_a_site(tmp_path: Path) -> None:
-    """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
+def play_a_site(home: Path) -> None:
+    """Make, keep, change and remove a network, a subnet and a port."""
     present = {"state": "present", "mtu": 1400, "dns": "192.0.2.1", "vm": "vm1", "looks": True}
     with (
         short_folder() as folder,
         northd(folder) as servers,
         proxy_process(folder, servers["nb"].remote, secret=SECRET) as process,
     ):
-        playbook = Playbook("site.yml", process, tmp_path)
+        playbook = Playbook("site.yml", process, home)
 
         made = playbook.run(**present)
         ports = _ports(servers["nb"])
@@ -106,8 +107,8 @@ def test_a_site(tmp_path: Path) -> None:
         assert "POST /v3/auth/tokens 201" in process.log.read_text()
 
 
-def test_routing(tmp_path: Path) -> None:
-    """A playbook makes, keeps and removes a group, a router and a floating IP."""
+def play_routing(home: Path) -> None:
+    """Make, keep and remove a group, a router and a floating IP."""
     present = {"state": "present", "web_port": 80}
     with (
         short_folder() as folder,
@@ -119,7 +120,7 @@ def test_routing(tmp_path: Path) -> None:
             extra="[NETWORK]\ngateway-chassis=hv1\n",
         ) as process,
     ):
-        playbook = Playbook("routing.yml", process, tmp_path)
+        playbook = Playbook("routing.yml", process, home)
         _create_network(process)
 
         made = playbook.run(looks=True, **present)
@@ -133,6 +134,26 @@ def test_routing(tmp_path: Path) -> None:
         assert [5, 0] == [removed["changed"], again["changed"]]
         assert ports
         assert [] == _ports(servers["nb"])
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[None]]]:
+    """What comes of both, each on a central of its own, at once: Ansible takes its time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            play.__name__: pool.submit(play, tmp_path_factory.mktemp("home"))
+            for play in (play_a_site, play_routing)
+        }
+
+
+def test_a_site(played: Mapping[str, Future[None]]) -> None:
+    """A playbook makes, keeps, changes and removes a network, a subnet and a port."""
+    played["play_a_site"].result()
+
+
+def test_routing(played: Mapping[str, Future[None]]) -> None:
+    """A playbook makes, keeps and removes a group, a router and a floating IP."""
+    played["play_routing"].result()
 
 
 def _create_network(process: ProxyProcess) -> None:
