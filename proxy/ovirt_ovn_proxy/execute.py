@@ -31,7 +31,7 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
-from .plan.fate import Fate, fate
+from .plan.fate import Fate, fate, only_once
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,8 @@ class Executor:
             if Fate.DOUBTFUL in fates:
                 raise self._unavailable("Others change the same, and the outcome is unknown")
             unheard[:] = [plan for plan, its in zip(unheard, fates) if its is Fate.OPEN]
-            return make_plan(view), False
+            plan = make_plan(view)
+            return only_once(plan, view) if unheard else plan, False
 
         while True:
             try:
