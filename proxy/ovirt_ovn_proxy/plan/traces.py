@@ -21,8 +21,11 @@ from ..nb.view import View
 
 # Longer than any request takes, and than the clocks of proxies are apart.
 _KEPT_FOR = timedelta(minutes=10)
-# Beyond that the older half goes, so that it is not looked for at each deletion.
+# Beyond that the older half goes.
 _MOST = 500
+# To look at all traces takes longer than the rest of a deletion: so one in sixteen does it,
+# where the uuid of the (first) row starts with this digit.
+_LOOKS = "0"
 
 
 @dataclass(frozen=True)
@@ -70,33 +73,25 @@ class NeverDeleted:
         return True
 
 
-def leave_trace(nb_global: NbGlobal, deleted: Iterable[str], request: str, now: str) -> Trace:
-    """Return the step that leaves traces of rows, for a request and its time (`Context`).
-
-    No trace is older than one that was there before, whatever this machine's clock says:
-    the oldest are the first to go.
-    """
-    rows = tuple(deleted)
-    start = len(keys.DELETED)
-    found = {
-        key[start:]: value
-        for key, value in nb_global.external_ids.items()
-        if key.startswith(keys.DELETED)
-    }
-    newest = max(found.values(), default="").partition(" ")[0]
-    # A row that was there again leaves its own.
-    forgotten = dict.fromkeys((*_forgotten(found, len(rows), now), *(found.keys() & rows)))
-    return Trace(nb_global.uuid, max(now, newest), request, rows, tuple(forgotten))
+def leave_trace(nb_global: NbGlobal, deleted: Sequence[str], request: str, now: str) -> Trace:
+    """Return the step that leaves traces of rows, for a request and its time (`Context`)."""
+    ids = nb_global.external_ids
+    # A row that was there again leaves its trace anew.
+    forgotten = {row: None for row in deleted if keys.DELETED + row in ids}
+    if deleted[0].startswith(_LOOKS):
+        forgotten.update(dict.fromkeys(_too_many(ids, len(deleted), now)))
+    return Trace(nb_global.uuid, now, request, tuple(deleted), tuple(forgotten))
 
 
-def _forgotten(found: Mapping[str, str], more: int, now: str) -> Sequence[str]:
-    """Return the rows of traces that are to go, where so many more come."""
+def _too_many(ids: Mapping[str, str], more: int, now: str) -> Iterable[str]:
+    """Return the rows whose traces are to go, where so many more come."""
     oldest = datetime.fromisoformat(now.rstrip("Z")) - _KEPT_FOR
     limit = oldest.isoformat(timespec="microseconds")
-    old = [row for row, value in found.items() if value < limit]
-    if len(found) - len(old) + more <= _MOST:
-        return old
-    return sorted(found, key=found.__getitem__)[: max(len(old), len(found) - _MOST // 2)]
+    found = sorted((value, key) for key, value in ids.items() if key.startswith(keys.DELETED))
+    number = sum(value < limit for value, _ in found)
+    if len(found) - number + more > _MOST:
+        number = max(number, len(found) - _MOST // 2)
+    return (key[len(keys.DELETED) :] for _, key in found[:number])
 
 
 def deleter(view: View, row_uuid: str) -> str | None:
