@@ -105,8 +105,11 @@ class Executor:
         def unless_done(view: View) -> tuple[Plan, bool]:
             """Return an earlier plan that was committed after all, else a new one."""
             fates = [fate(plan, view) for plan in unheard]
-            if Fate.DONE in fates:
-                return unheard[fates.index(Fate.DONE)], True
+            # The newest one: an earlier one that says something else rests on what has changed
+            # since, so that it was not the one.
+            done = [plan for plan, its in zip(unheard, fates) if its is Fate.DONE]
+            if done:
+                return done[-1], True
             if Fate.DOUBTFUL in fates:
                 raise self._unavailable("Others change the same, and the outcome is unknown")
             unheard[:] = [plan for plan, its in zip(unheard, fates) if its is Fate.OPEN]

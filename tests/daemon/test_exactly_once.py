@@ -189,6 +189,30 @@ def test_overwritten_meanwhile(tapped: Tapped) -> None:
     assert "mine" == other.get(path)["port"]["name"]
 
 
+def test_broken_twice(tapped: Tapped) -> None:
+    """Of two attempts without a reply the answer is that of the one which was committed."""
+    api, tap, other = tapped.api, tapped.tap, tapped.other
+    scene = make_scene(api)
+    body = {"port": new("port", scene, 1)}
+    first = api("POST", "ports", body).json["port"]["fixed_ips"][0]["ip_address"]
+    taken: list[str] = []
+
+    def take_the_next() -> None:
+        port = other.create("port", network_id=scene.network["id"])
+        taken.append(port["fixed_ips"][0]["ip_address"])
+        tap.arm(Fault.CUT_AFTER)
+
+    tap.arm(Fault.CUT_BEFORE)
+    tap.before_next_session(take_the_next)
+    answer = api("POST", "ports", body)
+
+    assert 201 == answer.status
+    port = answer.json["port"]
+    assert port["fixed_ips"][0]["ip_address"] not in (first, *taken)
+    assert {"port": port} == other.get(f"ports/{port['id']}")
+    tapped.changed_once(answer)
+
+
 def test_deadline(nb: OvsdbServer) -> None:
     """With a server that stands still each request ends at its deadline: 503, Retry-After."""
     with running_api(nb, request_timeout_s=1.0) as api:
