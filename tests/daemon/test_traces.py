@@ -11,6 +11,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -260,6 +261,19 @@ def test_changed_and_deleted(tapped: Tapped, kind: str, fault: Fault) -> None:
     assert "outcome is unknown" in answer.json["NeutronError"]["message"]
     assert (1 if fault is Fault.CUT_AFTER else 0) == tapped.changes_of(answer)
     assert 404 == tapped.api("PUT", path, body).status
+
+
+@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
+def test_rule_of_a_deleted_group(tapped: Tapped, fault: Fault) -> None:
+    """A rule goes with its group without a trace: whether it was made is not known either."""
+    group_id = make_scene(tapped.api).own["security_group"]["id"]
+    body = {"security_group_rule": {"security_group_id": group_id, "direction": "ingress"}}
+    action = partial(tapped.other.delete, "security_group", group_id)
+    answer = meanwhile(tapped, fault, action, "POST", "security-group-rules", body)
+
+    assert 503 == answer.status
+    assert (1 if fault is Fault.CUT_AFTER else 0) == tapped.changes_of(answer)
+    assert 404 == tapped.api("POST", "security-group-rules", body).status
 
 
 # --- the traces themselves ---
