@@ -31,7 +31,7 @@ from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
-from .plan.fate import Fate, fate
+from .plan.fate import Fate, fate, only_once
 
 log = logging.getLogger(__name__)
 
@@ -105,12 +105,16 @@ class Executor:
         def unless_done(view: View) -> tuple[Plan, bool]:
             """Return an earlier plan that was committed after all, else a new one."""
             fates = [fate(plan, view) for plan in unheard]
-            if Fate.DONE in fates:
-                return unheard[fates.index(Fate.DONE)], True
+            # The newest one: an earlier one that says something else rests on what has changed
+            # since, so that it was not the one.
+            done = [plan for plan, its in zip(unheard, fates) if its is Fate.DONE]
+            if done:
+                return done[-1], True
             if Fate.DOUBTFUL in fates:
                 raise self._unavailable("Others change the same, and the outcome is unknown")
             unheard[:] = [plan for plan, its in zip(unheard, fates) if its is Fate.OPEN]
-            return make_plan(view), False
+            plan = make_plan(view)
+            return only_once(plan, view) if unheard else plan, False
 
         while True:
             try:

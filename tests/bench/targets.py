@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ from daemon.proxy import SOURCES, ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, PORT_GROUP, SWITCH
+from ovirt_ovn_proxy.plan.draft import TIME_FORMAT
+from ovirt_ovn_proxy.plan.traces import Trace
 
 _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
 # What engine-setup asks for.
@@ -216,9 +219,11 @@ class Floor:
 
     def delete_operations(self, port: Port) -> list[Operation]:
         """Return the operations of a DELETE."""
+        now = datetime.now(timezone.utc).strftime(TIME_FORMAT)
         return [
             ops.wait_exists(PORT, port.id),
             ops.remove_from_set(SWITCH, port.network.id, "ports", [port.id]),
+            *Trace(self._nb_global, now, port.id, (port.id,), ()).operations(),
             ops.comment(f"bench DELETE {port.id}"),
         ]
 

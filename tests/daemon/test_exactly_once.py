@@ -6,126 +6,31 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from daemon.ovsdb import OvsdbServer, leader_of, raft_cluster, wait_until
-from daemon.proxy import Answer, Api, path_of, running_api
-from daemon.routing import assert_consistent, external_network, nbctl
-from daemon.wire_tap import Fault, WireTap
+from daemon.proxy import Answer, path_of, running_api
+from daemon.routing import assert_consistent, nbctl
+from daemon.tapped import KINDS, Tapped, make_scene, new, tapped_apis
+from daemon.wire_tap import Fault
 from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.remote import Remote
 from ovirt_ovn_proxy.resources import RESOURCES
 
 pytestmark = pytest.mark.daemon
 
-KINDS = [
-    "network",
-    "subnet",
-    "port",
-    "security_group",
-    "security_group_rule",
-    "router",
-    "floatingip",
-]
-
-
-class Tapped(NamedTuple):
-    """The application behind a tap, and a second one that nothing happens to."""
-
-    api: Api
-    tap: WireTap
-    other: Api
-    nb: OvsdbServer
-
-    def log(self) -> str:
-        """Return the database's own log, which holds what changed something."""
-        done = subprocess.run(
-            ["ovsdb-tool", "show-log", "-m", str(self.nb.database)],
-            check=True,
-            capture_output=True,
-            timeout=10,
-        )
-        return done.stdout.decode()
-
-    def rows(self) -> dict[str, list[Any]]:
-        """Return all objects as the second application lists them."""
-        return {f"{kind}s": self.other.get(path_of(kind))[f"{kind}s"] for kind in KINDS}
-
-    def changed_once(self, answer: Answer) -> None:
-        """Assert that one transaction of the request changed something."""
-        assert 1 == self.log().count(answer.headers["X-Openstack-Request-Id"]), answer
-
 
 @pytest.fixture
 def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     """Two applications on one server, the first behind a tap."""
-    settings = {"gateway_chassis": ("hv1",)}
-    with contextlib.ExitStack() as stack:
-        other = stack.enter_context(running_api(nb, **settings))
-        tap = stack.enter_context(WireTap(nb))
-        yield Tapped(stack.enter_context(running_api(tap.server, **settings)), tap, other, nb)
-
-
-class Scene(NamedTuple):
-    """A network with room, a group, and an object of each kind that may be changed and deleted."""
-
-    network: Any
-    group: Any
-    own: dict[str, Any]
-    external_id: str
-
-
-def make_scene(api: Api) -> Scene:
-    """Create the objects of a scene."""
-    external_id = external_network(api)["id"]
-    network = api.create("network", name="red")
-    api.create("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
-    group = api.create("security_group", name="red")
-    rule = {"security_group_id": group["id"], "direction": "ingress"}
-    own = {
-        "port": api.create("port", network_id=network["id"]),
-        # After the port, so that it has no address there.
-        "subnet": api.create("subnet", network_id=network["id"], cidr="10.1.0.0/24", ip_version=4),
-        "network": api.create("network", name="blue"),
-        "security_group_rule": api.create("security_group_rule", **rule),
-        "security_group": api.create("security_group", name="blue"),
-        "router": api.create("router"),
-        "floatingip": api.create("floatingip", floating_network_id=external_id),
-    }
-    return Scene(network, group, own, external_id)
-
-
-def new(kind: str, scene: Scene, number: int) -> dict[str, Any]:
-    """Return the values of a new object."""
-    network_id, group_id = scene.network["id"], scene.group["id"]
-    if kind == "router":
-        return {"external_gateway_info": {"network_id": scene.external_id}}
-    if kind == "floatingip":
-        return {"floating_network_id": scene.external_id}
-    if kind == "network":
-        return {
-            "name": f"n{number}",
-            "provider:network_type": "vlan",
-            "provider:physical_network": "physnet",
-            "provider:segmentation_id": number,
-        }
-    if kind == "subnet":
-        return {"network_id": network_id, "cidr": f"10.2.{number}.0/24", "ip_version": 4}
-    if kind == "security_group":
-        return {"name": f"g{number}"}
-    if kind == "security_group_rule":
-        remote = scene.own["security_group"]["id"] if number % 2 else None
-        rule = {"security_group_id": group_id, "direction": "egress", "remote_group_id": remote}
-        return {**rule, "protocol": number}
-    # The first one brings the groups that it is in.
-    return {"network_id": network_id, "name": f"p{number}", "port_security_enabled": True}
+    with tapped_apis(nb) as found:
+        yield found
 
 
 def test_every_resource() -> None:
@@ -282,6 +187,30 @@ def test_overwritten_meanwhile(tapped: Tapped) -> None:
     assert "theirs" == other.get(path)["port"]["name"]
     assert 200 == overwritten(Fault.CUT_BEFORE, write).status
     assert "mine" == other.get(path)["port"]["name"]
+
+
+def test_broken_twice(tapped: Tapped) -> None:
+    """Of two attempts without a reply the answer is that of the one which was committed."""
+    api, tap, other = tapped.api, tapped.tap, tapped.other
+    scene = make_scene(api)
+    body = {"port": new("port", scene, 1)}
+    first = api("POST", "ports", body).json["port"]["fixed_ips"][0]["ip_address"]
+    taken: list[str] = []
+
+    def take_the_next() -> None:
+        port = other.create("port", network_id=scene.network["id"])
+        taken.append(port["fixed_ips"][0]["ip_address"])
+        tap.arm(Fault.CUT_AFTER)
+
+    tap.arm(Fault.CUT_BEFORE)
+    tap.before_next_session(take_the_next)
+    answer = api("POST", "ports", body)
+
+    assert 201 == answer.status
+    port = answer.json["port"]
+    assert port["fixed_ips"][0]["ip_address"] not in (first, *taken)
+    assert {"port": port} == other.get(f"ports/{port['id']}")
+    tapped.changed_once(answer)
 
 
 def test_deadline(nb: OvsdbServer) -> None:

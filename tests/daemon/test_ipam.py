@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import subprocess
 import threading
 import time
@@ -19,7 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, northd, wait_until
+from daemon.northd import Northd
+from daemon.ovsdb import OvsdbServer, northd
 from daemon.proxy import Api, ProxyProcess, proxy_process, running_api
 
 pytestmark = pytest.mark.daemon
@@ -278,43 +278,6 @@ def nb_rows(nb: OvsdbServer, table: str) -> list[Any]:
 
 
 # --- what the counters cost ovn-northd ----------------------------------------
-
-
-class Northd(NamedTuple):
-    """The control socket of a running ovn-northd."""
-
-    control: str
-
-    def __call__(self, *command: str) -> str:
-        """Run a command of ovn-appctl on it and return what it prints."""
-        done = subprocess.run(
-            ["ovn-appctl", "-t", self.control, *command],
-            check=True,
-            capture_output=True,
-            timeout=10,
-        )
-        return done.stdout.decode()
-
-    def runs(self) -> int:
-        """Return how often the nodes that compute something ran, in full or in part."""
-        stats = self("inc-engine/show-stats")
-        total = 0
-        for node in ("northd", "lflow"):
-            (own,) = re.findall(rf"^Node: {node}\n((?:- .*\n?)+)", stats, re.MULTILINE)
-            total += sum(map(int, re.findall(r"- (?:re)?compute: +(\d+)", own)))
-        return total
-
-    def settled(self) -> int:
-        """Return `runs` once it does not change any more."""
-        runs = [-1, -1]
-
-        def is_quiet() -> bool:
-            time.sleep(0.1)
-            runs.append(self.runs())
-            return runs[-1] == runs[-2] == runs[-3]
-
-        wait_until(is_quiet, what="ovn-northd is idle")
-        return runs[-1]
 
 
 def test_northd(central: Mapping[str, OvsdbServer]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import Answer, Api, path_of, running_api
 from daemon.routing import external_network
-from daemon.wire_tap import Fault, Transact, WireTap
+from daemon.wire_tap import Fault, Operations, Transact, WireTap
 
 pytestmark = pytest.mark.daemon
 
@@ -59,6 +59,26 @@ def tapped(nb: OvsdbServer) -> Iterator[Tapped]:
     with WireTap(nb) as tap, running_api(tap.server, gateway_chassis=("hv1",)) as api:
         api.create("network", name="makes the NB_Global row")
         yield Tapped(api, tap, str(nb.database))
+
+
+def without_detours(operations: Operations) -> Operations:
+    """Return operations with a single guard for each that asks whether a map lacks keys.
+
+    Those come in, are looked for, and go out again.
+    """
+    kept = list(operations)
+    for index in range(len(kept) - 2, 0, -1):
+        before, guard, after = kept[index - 1 : index + 2]
+        if (before["op"], guard["op"], after["op"]) == ("mutate", "wait", "mutate"):
+            column, _, marks = before["mutations"][0]
+            names = ["set", [key for key, _ in marks[1]]] if marks[0] == "map" else None
+            if (
+                before["mutations"] == [[column, "insert", marks]]
+                and guard["where"] == [*before["where"], [column, "includes", marks]]
+                and after["mutations"] == [[column, "delete", names]]
+            ):
+                kept[index - 1 : index + 2] = [guard]
+    return kept
 
 
 def comments(transact: Transact) -> list[str]:
@@ -188,7 +208,7 @@ def test_writes(tapped: Tapped, kind: str) -> None:
         assert 1 == len(sent), (method, path, sent)
         request_id = answer.headers["X-Openstack-Request-Id"]
         assert [f"{request_id} {method} /v2.0/{path}"] == comments(sent[0])
-        names = [operation["op"] for operation in sent[0].operations]
+        names = [operation["op"] for operation in without_detours(sent[0].operations)]
         assert "wait" not in names[names.count("wait") :], "guards come first"
         assert kinds(sent[0]) & {"insert", "update", "mutate", "delete"}
 

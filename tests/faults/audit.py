@@ -40,13 +40,27 @@ def audit(server: OvsdbServer, history: History, logs: Sequence[Path]) -> list[s
             problems += _halves(replica.tables, objects["port"])
     finals = _finals(objects, problems)
     problems += map(str, check(history.events, finals))
-    for subjects in history.bulks:
-        if len({subject in finals for subject in subjects}) > 1:
-            problems.append(f"a bulk request is there by half: {subjects}")
+    problems += half_bulks(history, finals)
     for log in logs:
         text = log.read_text(errors="replace")
         problems += [f"{log.name}: {line}" for line in text.splitlines() if "Traceback" in line]
     return problems
+
+
+def half_bulks(history: History, finals: Mapping[str, State]) -> Iterator[str]:
+    """Yield the bulk requests of unknown outcome of which one object was made, another not.
+
+    What was deleted had been made; of what may have been deleted nothing is known.
+    """
+    deletions: dict[Outcome, set[str]] = {outcome: set() for outcome in Outcome}
+    for event in history.events:
+        if event.action is Action.DELETE:
+            deletions[event.outcome].add(event.subject)
+    made = finals.keys() | deletions[Outcome.DONE]
+    for subjects in history.bulks:
+        known = [one for one in subjects if one in made or one not in deletions[Outcome.UNKNOWN]]
+        if len({subject in made for subject in known}) > 1:
+            yield f"a bulk request is there by half: {subjects}"
 
 
 def _finals(objects: Mapping[str, Sequence[Any]], problems: list[str]) -> dict[str, State]:

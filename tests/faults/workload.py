@@ -4,7 +4,8 @@
 
 I/O. What they do follows from a seed; what comes of it, and when, does not. They make,
 change, delete and list objects of their own, write one after the other into the same
-objects, and contend for the same addresses.
+objects, contend for the same addresses, and delete what others have made, also before
+those know that they have.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _PAUSE_S = 0.05
 _MOST_OWN = 12
 _SEEN_IN_LISTS = 4
 _FOREIGN = "foreign"
+_SHARED = "shared"
 
 
 class Known(NamedTuple):
@@ -113,7 +115,7 @@ def prepare(port: int, history: History) -> Scene:
     create("subnet", network_id=network_id, cidr=_CIDR, ip_version=4, **pools)
     shared = []
     for number, kind in enumerate(SHARED):
-        holder = f"shared{number}"
+        holder = f"{_SHARED}{number}"
         text = f"{holder}/0"
         made, reply = create(kind, **values_of(kind, network_id, text))
         one = Known(kind, made["id"], subject_of(kind, holder), holder)
@@ -128,6 +130,12 @@ def values_of(kind: str, network_id: str, name: str) -> dict[str, Any]:
     if kind == "port":
         return {"network_id": network_id, "name": name, "port_security_enabled": True}
     return {"name": name}
+
+
+def _is_for_all(name: str) -> bool:
+    """Say whether any client may delete the object of this name."""
+    holder, slash, _ = name.partition("/")
+    return bool(slash) and not holder.startswith(_SHARED)
 
 
 class Board:
@@ -182,6 +190,7 @@ class Client:
             (8, self._list),
             (10, self._take_slot),
             (8, self._give_slot),
+            (6, self._delete_others),
         )
         weights = [weight for weight, _ in actions]
         for step in count():
@@ -280,6 +289,23 @@ class Client:
     def _give_slot(self) -> None:
         if self._slots:
             self._delete(self._slots.pop(0))
+
+    def _delete_others(self) -> None:
+        """Delete what a list shows; best something of which its creator has not heard yet."""
+        kind = self._choose.choices(KINDS, (6, 1, 1, 1))[0]
+        reply = self._send("GET", path_of(kind))
+        if reply.status != 200:
+            return
+        known = {one.id for one in self._board.known()}
+        found = [row for row in reply.body[f"{kind}s"] if _is_for_all(row["name"])]
+        new = [row for row in found if row["id"] not in known]
+        if found:
+            row = self._choose.choice(new or found)
+            holder = row["name"].partition("/")[0]
+            addresses = [entry["ip_address"] for entry in row.get("fixed_ips", ())]
+            one = Known(kind, row["id"], subject_of(kind, holder, addresses), holder)
+            self._note(reply, Action.READ, one.subject, holder, row["name"])
+            self._delete(one)
 
     # --- how -------------------------------------------------------------------
 

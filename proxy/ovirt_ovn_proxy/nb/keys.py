@@ -107,3 +107,7 @@ TAGS = "ovirt_tags"  # JSON list of strings
 # NB_Global: one counter for each network (or physical network), the guard of what
 # is unique there (see docs/architecture.md, "Addresses")
 SEQUENCE = "ovirt_sequence_"
+
+# NB_Global: a trace of each row that was deleted lately, under its uuid: the time, and the
+# uuid of the request (see docs/architecture.md, "Traces")
+DELETED = "ovirt_deleted_"

@@ -15,6 +15,8 @@ from .values import encode, encode_set
 
 Operation = Mapping[str, Any]
 
+_NOBODYS = "nobody's"
+
 
 def insert(table: str, uuid: str, columns: Mapping[str, Any]) -> Operation:
     """Insert a row whose UUID the caller chose (the "uuid" member, OVS 2.13)."""
@@ -44,11 +46,21 @@ def remove_from_set(table: str, uuid: str, column: str, elements: Iterable[Any])
 def set_key(table: str, uuid: str, column: str, key: str, value: str | None) -> Operation:
     """Set one key of a map column, or remove it (None); other keys stay.
 
-    A "insert" mutation alone never replaces a value, hence the removal first.
+    An "insert" mutation alone never replaces a value, hence the removal first.
     """
-    mutations: list[Any] = [[column, "delete", ["set", [key]]]]
-    if value is not None:
-        mutations.append([column, "insert", ["map", [[key, value]]]])
+    return change_keys(table, uuid, column, [key], {} if value is None else {key: value})
+
+
+def change_keys(
+    table: str, uuid: str, column: str, gone: Iterable[str], new: Mapping[str, str]
+) -> Operation:
+    """Remove keys from a map column of one row, and add pairs whose keys it does not have then."""
+    mutations: list[Any] = []
+    removed, added = list(gone), [[key, value] for key, value in new.items()]
+    if removed:
+        mutations.append([column, "delete", ["set", removed]])
+    if added:
+        mutations.append([column, "insert", ["map", added]])
     return {"op": "mutate", "table": table, "where": _by_uuid(uuid), "mutations": mutations}
 
 
@@ -65,8 +77,21 @@ def wait_columns(table: str, uuid: str, columns: Mapping[str, Any]) -> Operation
 
 def wait_key(table: str, uuid: str, column: str, key: str, value: str) -> Operation:
     """Guard: the map column of the row holds this pair, whatever else is in it."""
-    where = [*_by_uuid(uuid), [column, "includes", ["map", [[key, value]]]]]
-    return _wait(table, where, ["_uuid"], {"_uuid": ["uuid", uuid]})
+    return _wait_keys(table, uuid, column, {key: value})
+
+
+def wait_no_keys(table: str, uuid: str, column: str, keys: Iterable[str]) -> list[Operation]:
+    """Guard: the map column of the row has none of these keys, whatever else is in it.
+
+    OVSDB cannot ask for that. But an "insert" mutation never replaces a value: so the keys
+    come in with one that nobody gives them, have to be there with it, and go out again.
+    """
+    marks = dict.fromkeys(keys, _NOBODYS)
+    return [
+        change_keys(table, uuid, column, (), marks),
+        _wait_keys(table, uuid, column, marks),
+        change_keys(table, uuid, column, marks, {}),
+    ]
 
 
 def guarded_row(guard: Operation) -> str:
@@ -83,6 +108,12 @@ def comment(text: str) -> Operation:
 def durable_commit() -> Operation:
     """Have the transaction on disk before its reply (RFC 7047 section 5.2.7)."""
     return {"op": "commit", "durable": True}
+
+
+def _wait_keys(table: str, uuid: str, column: str, pairs: Mapping[str, str]) -> Operation:
+    listed = [[key, value] for key, value in pairs.items()]
+    where = [*_by_uuid(uuid), [column, "includes", ["map", listed]]]
+    return _wait(table, where, ["_uuid"], {"_uuid": ["uuid", uuid]})
 
 
 def _wait(table: str, where: list[Any], columns: list[str], row: Mapping[str, Any]) -> Operation:

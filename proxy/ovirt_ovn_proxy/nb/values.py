@@ -20,6 +20,10 @@ from .schema import REFERENCES, TABLES, Kind
 _NO_ENTRIES: dict[str, str] = {}
 _ATOMS = frozenset({str, int, bool})
 
+# The keys of maps are the same few words in every row: one object for each. Not so those
+# with a UUID in them, and Python 3.12 never lets go of what was interned.
+_LONGEST_WORD = 36
+
 
 def default(kind: Kind) -> Any:
     """Return what a column of this kind holds when nobody set it."""
@@ -38,8 +42,7 @@ def decode(kind: Kind, value: Any) -> Any:
 
 
 def _decode_map(value: Any) -> dict[str, str]:
-    # The keys are the same few words in every row: one object for each.
-    found = {intern(key): item for key, item in value[1]}
+    found = {intern(key) if len(key) < _LONGEST_WORD else key: item for key, item in value[1]}
     _check_texts(found.values())
     return found
 
@@ -84,7 +87,7 @@ def patch(kind: Kind, old: Any, difference: Any) -> Any:
             if new.get(key) == item:
                 del new[key]
             else:
-                new[intern(key)] = item
+                new[intern(key) if len(key) < _LONGEST_WORD else key] = item
         return new
     if kind is Kind.SET:
         toggled = tuple(_elements(difference))

@@ -33,6 +33,7 @@ from ..nb.rows import (
 )
 from ..nb.view import View, is_ours, is_security_group
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
+from .traces import leave_trace
 
 # strftime(3); UTC
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -354,7 +355,16 @@ class Draft:
         if not changes:
             return Plan((), answer)
         counters: list[Step] = [*self._counters_row, *self._counters.values()]
-        return Plan((*self._guards, *counters, *changes), answer)
+        return Plan((*self._guards, *counters, *changes, *self._traces()), answer)
+
+    def _traces(self) -> list[Step]:
+        steps: list[Detach | Delete] = [*self._detached.values(), *self._deleted.values()]
+        gone = [step.gone for step in steps if step.gone is not None]
+        row = self.view.nb_global
+        if not gone or row is None:
+            return []
+        request = str(self.context.request_uuid)
+        return [leave_trace(row, [uuid for _, uuid in gone], request, self.context.now)]
 
     def _difference(self, new: Row) -> Update | None:
         old = self.view.row(new.table, new.uuid)

@@ -93,6 +93,11 @@ class Delete:
     table: str
     uuid: str
 
+    @property
+    def gone(self) -> tuple[str, str]:
+        """The row that is deleted: table and uuid."""
+        return self.table, self.uuid
+
     def guards(self) -> Sequence[Operation]:
         return (ops.wait_exists(self.table, self.uuid),)
 
@@ -146,18 +151,20 @@ class Detach:
     member: str
 
     @property
-    def _child_table(self) -> str | None:
-        return schema.CHILDREN.get((self.table, self.column))
+    def gone(self) -> tuple[str, str] | None:
+        """The row that is deleted by it: table and uuid; None where only the reference goes."""
+        table = schema.CHILDREN.get((self.table, self.column))
+        return (table, self.member) if table is not None else None
 
     def guards(self) -> Sequence[Operation]:
-        return (ops.wait_exists(self._child_table, self.member),) if self._child_table else ()
+        return (ops.wait_exists(*self.gone),) if self.gone is not None else ()
 
     def operations(self) -> Sequence[Operation]:
         return (ops.remove_from_set(self.table, self.uuid, self.column, [self.member]),)
 
     def is_done(self, view: View) -> bool:
-        if self._child_table:
-            return view.row(self._child_table, self.member) is None
+        if self.gone is not None:
+            return view.row(*self.gone) is None
         row = view.row(self.table, self.uuid)
         return row is None or self.member not in getattr(row, self.column)
 
@@ -209,8 +216,7 @@ class Advance:
             return ()
         counter = self.seen.get(self._key)
         if counter is None:
-            # OVSDB cannot ask for the absence of one key of a map.
-            return (ops.wait_columns(schema.NB_GLOBAL, self.uuid, {"external_ids": self.seen}),)
+            return ops.wait_no_keys(schema.NB_GLOBAL, self.uuid, "external_ids", [self._key])
         return (ops.wait_key(schema.NB_GLOBAL, self.uuid, "external_ids", self._key, counter),)
 
     def operations(self) -> Sequence[Operation]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ovirt_ovn_proxy.config import Config
-from ovirt_ovn_proxy.nb import keys
+from ovirt_ovn_proxy.nb import keys, ops, schema
 from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.replica import Replica
 from ovirt_ovn_proxy.nb.rows import (
@@ -34,6 +34,7 @@ from ovirt_ovn_proxy.nb.view import View
 from ovirt_ovn_proxy.plan.acl import base_acls
 from ovirt_ovn_proxy.plan.draft import Context, Draft, Plan
 from ovirt_ovn_proxy.plan.steps import Advance, Attach, Delete, Detach, Insert, Update
+from ovirt_ovn_proxy.plan.traces import Trace
 from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.routes import Route
 from ovirt_ovn_proxy.writing import make_writer
@@ -232,6 +233,8 @@ def rows_after(rows: Sequence[Row], plan: Plan) -> list[Row]:
             found[step.table, step.uuid] = row.copy(**{step.column: kind(sorted(kept))})
         elif isinstance(step, Advance):
             _advance(found, step)
+        elif isinstance(step, Trace):
+            _leave_traces(found, step)
     # What was there before without an owner is the test's own simplification.
     return _without_orphans(found.values(), {(row.table, row.uuid) for row in _orphans(rows)})
 
@@ -244,6 +247,16 @@ def _advance(found: dict[tuple[str, str], Row], step: Advance) -> None:
     if not step.is_last:
         counters[keys.SEQUENCE + step.name] = str(int(count) + 1)
     found["NB_Global", step.uuid] = row.copy(external_ids=counters)
+
+
+def _leave_traces(found: dict[tuple[str, str], Row], step: Trace) -> None:
+    """Leave a trace of each row that goes, and forget others, as the step's values say."""
+    row = found["NB_Global", step.uuid]
+    forgotten = {keys.DELETED + uuid for uuid in step.forgotten}
+    ids = row.external_ids  # type: ignore[attr-defined]
+    kept = {key: value for key, value in ids.items() if key not in forgotten}
+    new = {keys.DELETED + uuid: f"{step.time} {step.request}" for uuid in step.deleted}
+    found["NB_Global", step.uuid] = row.copy(external_ids={**kept, **new})
 
 
 def _without_orphans(rows: Iterable[Row], allowed: set[tuple[str, str]]) -> list[Row]:
@@ -327,6 +340,12 @@ def changes(plan: Plan) -> list[Operation]:
     guards = [operation for operation in operations if operation["op"] == "wait"]
     assert guards == operations[: len(guards)]
     return operations[len(guards) :]
+
+
+def traces(*uuids: str) -> Operation:
+    """Return the operation by which a plan of `context()` leaves traces of these rows."""
+    new = {keys.DELETED + uuid: f"{LATER} {REQUEST}" for uuid in uuids}
+    return ops.change_keys(schema.NB_GLOBAL, NB, "external_ids", (), new)
 
 
 def encoded(collection: str, object_id: str, rows: Sequence[Row], is_engine: bool = False) -> Any:

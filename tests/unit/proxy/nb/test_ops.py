@@ -38,6 +38,20 @@ def mutate(table: str, mutations: Any) -> dict[str, Any]:
     ("operation", "expected"),
     [
         (
+            ops.change_keys(NB_GLOBAL, U, "external_ids", ["a", "b"], {"c": "d"}),
+            mutate(
+                NB_GLOBAL,
+                [
+                    ["external_ids", "delete", ["set", ["a", "b"]]],
+                    ["external_ids", "insert", ["map", [["c", "d"]]]],
+                ],
+            ),
+        ),
+        (
+            ops.change_keys(NB_GLOBAL, U, "external_ids", (), {"c": "d", "e": "f"}),
+            mutate(NB_GLOBAL, [["external_ids", "insert", ["map", [["c", "d"], ["e", "f"]]]]]),
+        ),
+        (
             ops.insert(SWITCH, U, {"name": "n", "external_ids": {"k": "v"}}),
             {
                 "op": "insert",
@@ -108,3 +122,18 @@ def mutate(table: str, mutations: Any) -> dict[str, Any]:
 def test_operation(operation: Operation, expected: Any) -> None:
     """Each builder gives this JSON and nothing else."""
     assert expected == operation
+
+
+def test_wait_no_keys() -> None:
+    """That a map lacks keys is asked by bringing them in, which replaces nothing, and out again."""
+    marks = [["k", "nobody's"], ["l", "nobody's"]]
+    assert [
+        mutate(NB_GLOBAL, [["external_ids", "insert", ["map", marks]]]),
+        wait(
+            NB_GLOBAL,
+            [*BY_UUID, ["external_ids", "includes", ["map", marks]]],
+            ["_uuid"],
+            {"_uuid": ["uuid", U]},
+        ),
+        mutate(NB_GLOBAL, [["external_ids", "delete", ["set", ["k", "l"]]]]),
+    ] == ops.wait_no_keys(NB_GLOBAL, U, "external_ids", ["k", "l"])

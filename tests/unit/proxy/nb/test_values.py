@@ -14,6 +14,7 @@ from ovirt_ovn_proxy.nb.rows import ROWS
 from ovirt_ovn_proxy.nb.schema import DHCP, NB_GLOBAL, PORT, SWITCH, TABLES, Kind
 from ovirt_ovn_proxy.nb.values import decode, default, encode, encode_set, patch
 
+UUID_TEXT = "00000000-0000-0000-0000-00000000000a"
 TEXT = st.text(max_size=5)
 UUID = st.uuids().map(str)
 MAP = st.dictionaries(TEXT, TEXT, max_size=4)
@@ -179,3 +180,18 @@ def test_no_value(column: str, value: Any) -> None:
         decode(kind, value)
     with pytest.raises(TypeError):
         patch(kind, default(kind), value)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_shared"), [("ovirt_nic_name", True), (f"ovirt_deleted_{UUID_TEXT}", False)]
+)
+def test_keys_in_memory(key: str, is_shared: bool) -> None:
+    """A word is one object for all rows; a key with a UUID in it is let go with its row."""
+
+    def again() -> list[list[str]]:
+        return [["".join(list(key)), "1"]]
+
+    [one] = decode(Kind.MAP, ["map", again()])
+    [other] = patch(Kind.MAP, {}, ["map", again()])
+    assert (key, key) == (one, other)
+    assert is_shared is (one is other)

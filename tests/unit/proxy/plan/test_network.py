@@ -46,6 +46,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 
@@ -524,6 +525,7 @@ def test_delete() -> None:
         ops.delete(schema.DHCP, SUBNET),
         ops.delete(schema.DHCP, SUBNET6),
         ops.delete(schema.SWITCH, NET),
+        traces(SUBNET, SUBNET6, NET),
     ] == plan.operations
     assert plan.answer is None
     assert not plan.is_done(view_of(*rows))

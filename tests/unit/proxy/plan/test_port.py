@@ -45,6 +45,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 
@@ -699,6 +700,7 @@ def test_delete() -> None:
         ops.wait_exists(schema.DHCP, OWN_ROW),
         ops.remove_from_set(schema.SWITCH, NET, "ports", [PORT]),
         ops.delete(schema.DHCP, OWN_ROW),
+        traces(PORT, OWN_ROW),
     ] == plan.operations
     assert plan.answer is None
     assert not plan.is_done(view_of(*rows))
@@ -709,7 +711,10 @@ def test_delete_by_name() -> None:
     """A port of the peer has an id that is not its row's uuid."""
     plan = delete("ports", "peer-port")(view_of(*site(DYNAMIC)))
 
-    assert [ops.remove_from_set(schema.SWITCH, NET, "ports", [PORT])] == changes(plan)
+    assert [
+        ops.remove_from_set(schema.SWITCH, NET, "ports", [PORT]),
+        traces(PORT),
+    ] == changes(plan)
 
 
 @pytest.mark.parametrize("port_id", [row_id(90), row_id(91), "pod", row_id(99), ""])

@@ -30,6 +30,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 from unit.proxy.routed import (
@@ -236,6 +237,7 @@ def test_routes_are_replaced() -> None:
         ops.update(schema.ROUTER, ROUTER, {"external_ids": CHANGED}),
         ops.add_to_set(schema.ROUTER, ROUTER, "static_routes", [new]),
         ops.remove_from_set(schema.ROUTER, ROUTER, "static_routes", [row_id(96)]),
+        traces(row_id(96)),
     ] == plan.operations
     assert [HOP2, HOP] == plan.answer["router"]["routes"]
     assert_answered(plan, rows, "routers")
@@ -376,6 +378,7 @@ def test_delete() -> None:
         *locked(),
         ops.wait_exists(schema.ROUTER, ROUTER),
         ops.delete(schema.ROUTER, ROUTER),
+        traces(ROUTER),
     ] == plan.operations
 
 

@@ -44,6 +44,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 from unit.proxy.routed import (
@@ -418,6 +419,7 @@ def test_remove(body: dict[str, str]) -> None:
         ops.update(schema.ROUTER, ROUTER, {"external_ids": CHANGED}),
         ops.remove_from_set(schema.ROUTER, ROUTER, "ports", [INSIDE_LRP]),
         ops.remove_from_set(schema.SWITCH, NET, "ports", [INSIDE]),
+        traces(INSIDE_LRP, INSIDE),
     ] == plan.operations
 
 

@@ -37,6 +37,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 
@@ -247,6 +248,7 @@ def test_delete() -> None:
         ops.wait_exists(schema.PORT_GROUP, GROUP),
         ADVANCE,
         ops.delete(schema.PORT_GROUP, GROUP),
+        traces(GROUP),
     ] == plan.operations
     after = rows_after(rows, plan)
     assert not {GROUP, RULE} & {row.uuid for row in after}
@@ -277,6 +279,7 @@ def test_delete_takes_rules_that_name_it() -> None:
         gone(RULE2),
         gone(row_id(50)),
         ops.delete(schema.PORT_GROUP, GROUP),
+        traces(RULE2, row_id(50), GROUP),
     ] == changes(plan)
     assert plan_names(plan, GROUP2) == [RULE2, row_id(50)]
     left = encoded("security-groups", GROUP2, rows_after(rows, plan))

@@ -35,6 +35,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 
@@ -187,6 +188,7 @@ def test_delete() -> None:
         ops.wait_exists(schema.ACL, RULE),
         count,
         ops.remove_from_set(schema.PORT_GROUP, GROUP, "acls", [RULE]),
+        traces(RULE),
     ] == plan.operations
     assert RULE not in {row.uuid for row in rows_after(SITE, plan)}
     assert plan.is_done(view_of(*rows_after(SITE, plan)))

@@ -42,6 +42,7 @@ from unit.proxy.plans import (
     row_id,
     row_uuid,
     rows_after,
+    traces,
     view_of,
 )
 
@@ -524,6 +525,7 @@ def test_delete() -> None:
         ADVANCE,
         config(k="v"),
         ops.delete(schema.DHCP, SUBNET),
+        traces(SUBNET),
     ] == plan.operations
     assert not plan.is_done(view_of(*rows))
     assert plan.is_done(view_of(*rows_after(rows, plan)))
@@ -534,7 +536,7 @@ def test_delete_one_of_two() -> None:
     row = a_network().copy(other_config={"subnet": "10.9.0.0/24", "ipv6_prefix": "fd00::"})
     rows = (counted(NET), row, a_subnet(), a_subnet6())
 
-    assert [ADVANCE, ops.delete(schema.DHCP, SUBNET)] == changes(
+    assert [ADVANCE, ops.delete(schema.DHCP, SUBNET), traces(SUBNET)] == changes(
         delete("subnets", SUBNET)(view_of(*rows))
     )
     assert config(subnet="10.9.0.0/24") in changes(delete("subnets", SUBNET6)(view_of(*rows)))
@@ -589,6 +591,7 @@ def test_delete_auto() -> None:
             {"addresses": (left,), "port_security": (left,), "dhcpv6_options": None},
         ),
         ops.delete(schema.DHCP, SUBNET6),
+        traces(SUBNET6),
     ] == changes(plan)
     assert plan.is_done(view_of(*rows_after(rows, plan)))
 
@@ -606,6 +609,7 @@ def test_delete_auto_with_options_of_a_port() -> None:
         ops.update(schema.PORT, PORT, {"addresses": (MAC,), "dhcpv6_options": None}),
         ops.delete(schema.DHCP, OWN_ROW),
         ops.delete(schema.DHCP, SUBNET6),
+        traces(OWN_ROW, SUBNET6),
     ] == changes(plan)
 
 
@@ -614,7 +618,8 @@ def test_damaged(cidr: str) -> None:
     """A damaged subnet can be deleted, and is not changed."""
     rows = (nb_global(), a_network(PORT), a_port(f"{MAC} 10.0.0.5"), a_subnet(cidr=cidr))
 
-    assert [ops.delete(schema.DHCP, SUBNET)] == changes(delete("subnets", SUBNET)(view_of(*rows)))
+    plan = delete("subnets", SUBNET)(view_of(*rows))
+    assert [ops.delete(schema.DHCP, SUBNET), traces(SUBNET)] == changes(plan)
     with pytest.raises(Conflict):
         put("subnets", SUBNET, name="x")(view_of(*rows))
 
