@@ -14,6 +14,7 @@ The search is that of Wing and Gong with Lowe's memory of what was tried in vain
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -76,11 +77,16 @@ def _last_look(subject: str, events: Sequence[Event], final: State, end: float) 
 
 
 def _simplify(events: Sequence[Event]) -> list[Event]:
-    """Leave out what explains nothing, and give unknown writes the end that readers know.
+    """Leave out what explains nothing, and give unknown writes the end that others know.
 
     A text that somebody read was written before that read ended. An update of unknown
     outcome whose text nobody read makes nothing possible that would not be so without it.
+    Of a holder that is created once: what somebody met was there by then; what nobody met
+    and nobody deleted never was; only one deletion takes effect, and among those of unknown
+    outcome the first can do so at any moment at which another can. (Without this a search
+    tries all of them with all of the other holders', and does not end.)
     """
+    lives = _Lives(events)
     read: dict[Held, float] = {}
     for event in events:
         if event.action is Action.READ and event.outcome is Outcome.DONE:
@@ -89,9 +95,11 @@ def _simplify(events: Sequence[Event]) -> list[Event]:
     kept = []
     for event in events:
         if event.outcome is Outcome.UNKNOWN:
-            if event.action is Action.READ:
+            if event.action is Action.READ or lives.is_idle(event):
                 continue
             seen = read.get(Held(event.holder, event.text)) if event.text else None
+            if event.action is Action.CREATE:
+                seen = lives.met(event)
             if seen is not None:
                 event = replace(event, outcome=Outcome.DONE, end=seen)
             elif event.action is Action.UPDATE:
@@ -100,6 +108,40 @@ def _simplify(events: Sequence[Event]) -> list[Event]:
                 event = replace(event, end=math.inf)
         kept.append(event)
     return kept
+
+
+class _Lives:
+    """What a history tells of the holders that are created once in it."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        taken = [event for event in events if event.outcome is not Outcome.REFUSED]
+        creations = Counter(event.holder for event in taken if event.action is Action.CREATE)
+        self._once = {holder for holder, number in creations.items() if number == 1}
+        self._met: dict[str, float] = {}
+        self._deletion: dict[str, Event] = {}
+        for event in taken:
+            known = self._deletion.get(event.holder)
+            if event.outcome is Outcome.DONE and event.action is not Action.CREATE:
+                self._met[event.holder] = min(self._met.get(event.holder, math.inf), event.end)
+            if event.action is Action.DELETE and (known is None or _rank(event) < _rank(known)):
+                self._deletion[event.holder] = event
+
+    def met(self, creation: Event) -> float | None:
+        """Return the end of the first request that found the holder there; None if none did."""
+        return self._met.get(creation.holder) if creation.holder in self._once else None
+
+    def is_idle(self, event: Event) -> bool:
+        """Say whether an unknown creation or deletion can be done without."""
+        if event.holder not in self._once:
+            return False
+        if event.action is Action.DELETE:
+            return event is not self._deletion[event.holder]
+        is_deleted = event.holder in self._deletion
+        return event.action is Action.CREATE and not is_deleted and self.met(event) is None
+
+
+def _rank(deletion: Event) -> tuple[bool, float]:
+    return deletion.outcome is Outcome.UNKNOWN, deletion.start
 
 
 def _search(events: Sequence[Event]) -> Event | None:

@@ -139,6 +139,20 @@ def test_each_object_by_itself() -> None:
     assert "other" == anomaly.subject
 
 
+def test_many_deletions_without_an_answer() -> None:
+    """One that is impossible is found soon, whichever of many deletions may have been done."""
+    events = []
+    for number in range(30):
+        start, holder = 10.0 * number, f"h{number}"
+        events.append(event(Action.CREATE, start, start + 1, holder, f"{holder}/0"))
+        gone = event(Action.DELETE, start + 2, start + 3, holder)
+        events += [unknown(replace(gone, start=start + 2 + one / 10)) for one in range(9)]
+        events.append(unknown(event(Action.CREATE, start + 2, start + 4, f"{holder}-too", "x")))
+
+    assert [] == check(events, {"object": Held("h29", "h29/0")})
+    assert 1 == len(check(events, {"object": Held("h28", "h28/0")}))
+
+
 class Register:
     """An object as it really is, for histories that are true by construction."""
 
