@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from bench.content import Content, make_content
@@ -31,7 +31,7 @@ from bench.measures import (
     measure_sync,
     measure_tls,
 )
-from bench.processes import describe_machine, interpreter_start_s, rss_bytes
+from bench.processes import awake, describe_machine, interpreter_start_s, rss_bytes
 from bench.raw import CheckError, Ovsdb
 from bench.targets import Floor, bare_server, running_proxy
 from daemon.ovsdb import OvsdbServer, northd, ovsdb_server
@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.begin()
     try:
         if options.only != "hooks":
-            for size in options.ports:
-                measure(report, size, options)
+            with nullcontext() if options.asleep else awake():
+                for size in options.ports:
+                    measure(report, size, options)
             report.add_growth([f"{name}: p50" for name in CHANGES])
         if options.only == "hooks" or (options.only is None and os.geteuid() == 0):
             measure_hooks(report, options.quick)
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--concurrency", type=_numbers, default=[1, 10, 50], help="plugs at a time")
     add("--quick", action="store_true", help="few repetitions, and 1,000 ports unless given")
     add("--northd", action="store_true", help="run ovn-northd too")
+    add("--asleep", action="store_true", help="let idle processors sleep, and be woken")
     add("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     return parser
 
