@@ -39,6 +39,7 @@ def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    logging.disable(logging.NOTSET)
     for handler in root.handlers[:]:
         if handler not in handlers:
             root.removeHandler(handler)

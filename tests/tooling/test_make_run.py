@@ -166,7 +166,7 @@ def test_the_commands_it_prints_work(site: Site) -> None:
         ["bash", "-ec", run.output[start:end]], capture_output=True, text=True, check=True
     )
 
-    assert '"name": "blue"' in done.stdout
+    assert '"name":"blue"' in done.stdout
     show = re.search(r"^ovn-nbctl .*", run.output, re.M)
     assert show is not None
     shown = subprocess.run(
