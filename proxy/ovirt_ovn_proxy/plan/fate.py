@@ -45,6 +45,8 @@ def fate(plan: Plan, view: View) -> Fate:
     if any(step.is_done(view) or deleter(view, step.uuid) is not None for step in inserts):
         return Fate.DONE
     fates = {_fate_of(step, view) for step in plan.steps if isinstance(step, Update)}
+    if Fate.DONE not in fates and Fate.VOID not in fates and _is_undone(plan, view):
+        return Fate.OPEN
     for decided in (Fate.DONE, Fate.VOID, Fate.DOUBTFUL):
         if decided in fates:
             return decided
@@ -62,6 +64,12 @@ def only_once(plan: Plan, view: View) -> Plan:
     if not new or row is None:
         return plan
     return Plan((NeverDeleted(row.uuid, new), *plan.steps), plan.answer)
+
+
+def _is_undone(plan: Plan, view: View) -> bool:
+    """Say whether a row is still there that the plan was to delete."""
+    rows = (step.gone for step in plan.steps if isinstance(step, (Delete, Detach)))
+    return any(row is not None and view.row(*row) is not None for row in rows)
 
 
 def _deleters(plan: Plan, view: View) -> set[str]:

@@ -21,8 +21,9 @@ from ..nb.view import View
 
 # Longer than any request takes, and than the clocks of proxies are apart.
 _KEPT_FOR = timedelta(minutes=10)
-# Beyond that the older half goes.
+# Beyond that the older half goes, but for those that a request under way may ask for.
 _MOST = 500
+_AT_LEAST_FOR = timedelta(minutes=1)
 # To look at all traces takes longer than the rest of a deletion: so one in sixteen does it,
 # where the uuid of the (first) row starts with this digit.
 _LOOKS = "0"
@@ -85,13 +86,18 @@ def leave_trace(nb_global: NbGlobal, deleted: Sequence[str], request: str, now: 
 
 def _too_many(ids: Mapping[str, str], more: int, now: str) -> Iterable[str]:
     """Return the rows whose traces are to go, where so many more come."""
-    oldest = datetime.fromisoformat(now.rstrip("Z")) - _KEPT_FOR
-    limit = oldest.isoformat(timespec="microseconds")
+    time = datetime.fromisoformat(now.rstrip("Z"))
+    # A clock that was wrong may have left some that would never be old.
+    first, last, settled = (
+        moment.isoformat(timespec="microseconds")
+        for moment in (time - _KEPT_FOR, time + _KEPT_FOR, time - _AT_LEAST_FOR)
+    )
     found = sorted((value, key) for key, value in ids.items() if key.startswith(keys.DELETED))
-    number = sum(value < limit for value, _ in found)
-    if len(found) - number + more > _MOST:
-        number = max(number, len(found) - _MOST // 2)
-    return (key[len(keys.DELETED) :] for _, key in found[:number])
+    kept = [(value, key) for value, key in found if first <= value < last]
+    gone = [key for value, key in found if not first <= value < last]
+    if len(kept) + more > _MOST:
+        gone += [key for value, key in kept[: -_MOST // 2] if value < settled]
+    return (key[len(keys.DELETED) :] for key in gone)
 
 
 def deleter(view: View, row_uuid: str) -> str | None:

@@ -119,6 +119,8 @@ def traced(**requests: str) -> NbGlobal:
         # It may have been changed before, and may not.
         ([traced(port=THEIRS)], [UPDATE], Fate.DOUBTFUL),
         ([traced()], [UPDATE], Fate.OPEN),
+        # What it was to delete is there, so it was not committed.
+        ([traced(port=THEIRS), a_network()], [UPDATE, DELETE], Fate.OPEN),
         (
             [traced(port=THEIRS)],
             [Update(schema.PORT, PORT, {"enabled": None}, {"enabled": True})],
