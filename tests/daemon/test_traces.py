@@ -11,6 +11,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -299,6 +300,7 @@ def test_trace(tapped: Tapped, kind: str) -> None:
 def test_traces_go(nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traces that are old, and the older half of too many, go with the next deletion."""
     monkeypatch.setattr(traces, "_MOST", 6)
+    monkeypatch.setattr(traces, "_AT_LEAST_FOR", timedelta())
     monkeypatch.setattr(traces, "_LOOKS", "")  # every deletion looks
     with running_api(nb) as api:
         network = api.create("network", name="red")["id"]
