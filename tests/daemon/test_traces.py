@@ -348,6 +348,8 @@ def test_deletions_do_not_disturb(nb: OvsdbServer) -> None:
         ):
             # As on a network of ovirt-provider-ovn: nobody has counted there yet.
             nbctl(nb, "remove", "NB_Global", ".", "external_ids", counter.partition(":")[2])
+            for proxy in (api, other):
+                assert proxy("GET", f"networks/{network}").status == 200  # knows it from now on
             tap.take()
             tap.before_next_write(disturb)
             ips.add(ip_of(api.create("port", network_id=network)))
