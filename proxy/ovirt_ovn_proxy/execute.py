@@ -58,6 +58,7 @@ class Executor:
 
         Raises Unavailable when that is not so until `deadline` (time.monotonic()).
         """
+        reason = ""
         while True:
             try:
                 self._connection.wait_ready(deadline)
@@ -69,7 +70,9 @@ class Executor:
                 # The session broke meanwhile, or the database goes; wait_ready knows
                 # whether to wait for another.
                 if time.monotonic() + _LONGEST_PAUSE_S >= deadline:
-                    raise self._unavailable(str(error)) from error
+                    # The last try may have had no time to hear why.
+                    raise self._unavailable(reason or str(error)) from error
+                reason = str(error)
                 time.sleep(_LONGEST_PAUSE_S)
                 continue
             replica = self._connection.replica
