@@ -66,8 +66,8 @@ class Row:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns that do not hold their default, as Python values."""
-        pairs = ((column, getattr(self, column)) for column in schema.TABLES[self.table])
-        return {column: value for column, value in pairs if value not in _DEFAULTS}
+        pairs = ((column, getattr(self, column), missing) for column, missing, *_ in self._readers)
+        return {column: value for column, value, missing in pairs if value != missing}
 
     def difference(self: RowT, other: RowT) -> dict[str, Any]:
         """Return the columns of `other` that hold something else than ours."""
@@ -79,9 +79,6 @@ class Row:
 
     def __repr__(self) -> str:
         return f"<{self.table} {self.uuid} {self.columns()}>"
-
-
-_DEFAULTS: tuple[Any, ...] = ("", None, (), {}, set())
 
 
 class NbGlobal(Row):

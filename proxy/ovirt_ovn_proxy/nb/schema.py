@@ -18,8 +18,11 @@ DATABASE = "OVN_Northbound"
 class Kind(Enum):
     """How a column's OVSDB value (RFC 7047 section 5.1) looks in Python."""
 
-    SCALAR = "exactly one value; a uuid is its text"
-    OPTIONAL = "one value or None"
+    SCALAR = "exactly one text; a uuid is its text"
+    OPTIONAL = "one text or None"
+    NUMBER = "exactly one integer"
+    OPTIONAL_NUMBER = "one integer or None"
+    OPTIONAL_FLAG = "one boolean or None"
     SET = "a tuple"
     MEMBERS = "a set that is updated in place; for columns with very many elements"
     MAP = "a dict"
@@ -52,10 +55,10 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "addresses": Kind.SET,
         "dynamic_addresses": Kind.OPTIONAL,
         "port_security": Kind.SET,
-        "enabled": Kind.OPTIONAL,
-        "up": Kind.OPTIONAL,
-        "tag": Kind.OPTIONAL,
-        "tag_request": Kind.OPTIONAL,
+        "enabled": Kind.OPTIONAL_FLAG,
+        "up": Kind.OPTIONAL_FLAG,
+        "tag": Kind.OPTIONAL_NUMBER,
+        "tag_request": Kind.OPTIONAL_NUMBER,
         "options": Kind.MAP,
         "external_ids": Kind.MAP,
         "dhcpv4_options": Kind.OPTIONAL,
@@ -64,7 +67,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     DHCP: {"cidr": Kind.SCALAR, "options": Kind.MAP, "external_ids": Kind.MAP},
     ROUTER: {
         "name": Kind.SCALAR,
-        "enabled": Kind.OPTIONAL,
+        "enabled": Kind.OPTIONAL_FLAG,
         "ports": Kind.SET,
         "static_routes": Kind.SET,
         "nat": Kind.SET,
@@ -75,7 +78,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "name": Kind.SCALAR,
         "mac": Kind.SCALAR,
         "networks": Kind.SET,
-        "enabled": Kind.OPTIONAL,
+        "enabled": Kind.OPTIONAL_FLAG,
         "ha_chassis_group": Kind.OPTIONAL,
         "gateway_chassis": Kind.SET,
         "ipv6_ra_configs": Kind.MAP,
@@ -99,7 +102,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "external_ids": Kind.MAP,
     },
     HA_GROUP: {"name": Kind.SCALAR, "ha_chassis": Kind.SET, "external_ids": Kind.MAP},
-    HA_CHASSIS: {"chassis_name": Kind.SCALAR, "priority": Kind.SCALAR, "external_ids": Kind.MAP},
+    HA_CHASSIS: {"chassis_name": Kind.SCALAR, "priority": Kind.NUMBER, "external_ids": Kind.MAP},
     PORT_GROUP: {
         "name": Kind.SCALAR,
         "ports": Kind.MEMBERS,
@@ -109,7 +112,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     ACL: {
         "name": Kind.OPTIONAL,
         "direction": Kind.SCALAR,
-        "priority": Kind.SCALAR,
+        "priority": Kind.NUMBER,
         "match": Kind.SCALAR,
         "action": Kind.SCALAR,
         "external_ids": Kind.MAP,

@@ -18,7 +18,8 @@ from .schema import REFERENCES, TABLES, Kind
 
 # What a column holds when an update leaves it out. Shared, hence never mutated.
 _NO_ENTRIES: dict[str, str] = {}
-_ATOMS = frozenset({str, int, bool})
+# Of the kinds with one value; text is the rule.
+_ATOMS = {Kind.NUMBER: int, Kind.OPTIONAL_NUMBER: int, Kind.OPTIONAL_FLAG: bool}
 
 # The keys of maps are the same few words in every row: one object for each. Not so those
 # with a UUID in them, and Python 3.12 never lets go of what was interned.
@@ -33,7 +34,9 @@ def default(kind: Kind) -> Any:
         return ()
     if kind is Kind.MEMBERS:
         return set()
-    return None if kind is Kind.OPTIONAL else ""
+    if kind is Kind.NUMBER:
+        return 0
+    return "" if kind is Kind.SCALAR else None
 
 
 def decode(kind: Kind, value: Any) -> Any:
@@ -55,19 +58,27 @@ def _decode_members(value: Any) -> set[Any]:
     return set(_elements(value))
 
 
-def _decode_single(value: Any) -> Any:
-    if value.__class__ is list:
-        if value[0] != "uuid" and not value[1]:
-            return None
-        value = value[1] if value[0] == "uuid" else _atom(value[1][0])
-    if value.__class__ not in _ATOMS:
-        raise TypeError(f"{value!r} is no value of a column")
-    return value
+def _single(kind: Kind) -> Callable[[Any], Any]:
+    atom = _ATOMS.get(kind, str)
+
+    def decode_single(value: Any) -> Any:
+        if value.__class__ is list:
+            if value[0] != "uuid" and not value[1]:
+                return None
+            value = value[1] if value[0] == "uuid" else _atom(value[1][0])
+        if value.__class__ is not atom:
+            raise TypeError(f"{value!r} is no {kind.value}")
+        return value
+
+    return decode_single
 
 
 DECODERS: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.SCALAR: _decode_single,
-    Kind.OPTIONAL: _decode_single,
+    Kind.SCALAR: _single(Kind.SCALAR),
+    Kind.OPTIONAL: _single(Kind.OPTIONAL),
+    Kind.NUMBER: _single(Kind.NUMBER),
+    Kind.OPTIONAL_NUMBER: _single(Kind.OPTIONAL_NUMBER),
+    Kind.OPTIONAL_FLAG: _single(Kind.OPTIONAL_FLAG),
     Kind.SET: _decode_set,
     Kind.MEMBERS: _decode_members,
     Kind.MAP: _decode_map,
@@ -106,9 +117,9 @@ def encode(table: str, column: str, value: Any) -> Any:
     is_reference = (table, column) in REFERENCES
     if kind is Kind.MAP:
         return ["map", sorted([key, item] for key, item in value.items())]
-    if kind is Kind.SCALAR:
+    if kind in (Kind.SCALAR, Kind.NUMBER):
         return value
-    if kind is Kind.OPTIONAL:
+    if kind not in (Kind.SET, Kind.MEMBERS):
         value = () if value is None else (value,)
     return encode_set(value, is_reference)
 
