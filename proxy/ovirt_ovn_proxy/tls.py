@@ -49,8 +49,10 @@ def server_context(config: Config) -> ssl.SSLContext:
 def bindings_context(config: Config) -> ssl.SSLContext:
     """Return such a context for the bindings listener: it lets in hosts, by their certificate.
 
-    Nobody's but those that the authority in `[BINDINGS] ca-file` has signed. Raises
-    ConfigError that names option, file and reason.
+    Nobody's but those that the authority in `[BINDINGS] ca-file` has signed, and each time
+    anew: in a session that was resumed a certificate would count that has ended since.
+    With TLS 1.2 that cannot be prevented, so it is TLS 1.3. Raises ConfigError that names
+    option, file and reason.
     """
     authorities = read_certificates("ca-file", config.bindings_ca_file, "BINDINGS")
     context = _plain_context(config)
@@ -59,7 +61,8 @@ def bindings_context(config: Config) -> ssl.SSLContext:
     _load_pair(context, "\n".join(dict.fromkeys(_chain(config))), config)
     context.load_verify_locations(cadata="\n".join(authorities))
     context.verify_mode = ssl.CERT_REQUIRED
-    context.num_tickets = 0  # of TLS 1.3: every connection shows a certificate that is good now
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # without them no session is resumed
     return context
 
 
