@@ -93,6 +93,7 @@ class NetworkingApi:
             "create_binding": self._create,
             "update_binding": self._update,
             "activate_binding": self._update,
+            "confirm_binding": self._update,
             "delete_binding": self._change,
             "show_versions": self._show_versions,
             "show_collections": self._show_collections,

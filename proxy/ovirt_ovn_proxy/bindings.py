@@ -21,7 +21,7 @@ from .wsgi import USER
 _READING = ("list_bindings", "show_binding")
 # What becomes the port's own with the binding: not for a host to say.
 _OF_THE_PORT = {"profile", "vnic_type"}
-_OF_ONE_HOST = ("activate_binding", "delete_binding")
+_OF_ONE_HOST = ("activate_binding", "confirm_binding", "delete_binding")
 
 
 class BindingsApi:
@@ -57,7 +57,9 @@ def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:
     elif route.action in _OF_ONE_HOST:
         hosts = [route.ids[1]]
     else:
-        raise Forbidden("Forbidden", "Hosts add, activate and delete bindings, and nothing else.")
+        raise Forbidden(
+            "Forbidden", "Hosts add, activate, confirm and delete bindings, and nothing else."
+        )
     for host in hosts:
         if canonical(host) not in names:
             shown = ", ".join(sorted(names)) or "nobody"

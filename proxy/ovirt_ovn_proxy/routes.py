@@ -31,6 +31,8 @@ _BINDINGS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     },
     ("bindings", "*", "activate"): {"PUT": "activate_binding"},
 }
+# And what a host alone can say, as none but it knows.
+_BINDINGS_OF_HOSTS = {**_BINDINGS, ("bindings", "*", "confirm"): {"PUT": "confirm_binding"}}
 
 # What is no resource: path below the version -> verb -> action. "*" is any text.
 _FIXED: Mapping[tuple[str, ...], Mapping[str, str]] = {
@@ -83,7 +85,7 @@ def match(method: str, path: str) -> Route:
             resource = RESOURCES[below[0]]
             if len(below) == 3 and below[2] in resource.actions:
                 return Route(_verb({"PUT": "act"}, method), resource, tuple(below[1:]))
-            bindings = _of_bindings(method, below)
+            bindings = _of_bindings(_BINDINGS, method, below)
             if bindings is not None:
                 return bindings
             verbs = _of_resource(below[1:])
@@ -96,17 +98,19 @@ def match(method: str, path: str) -> Route:
 
 
 def match_bindings(method: str, path: str) -> Route:
-    """Return what a request asks of a port's bindings; raises NotFound for any other path."""
+    """Return what a host asks of a port's bindings; raises NotFound for any other path."""
     version, *below = split_path(path) or [""]
-    route = _of_bindings(method, below) if version == VERSION else None
+    route = _of_bindings(_BINDINGS_OF_HOSTS, method, below) if version == VERSION else None
     if route is None:
         raise _not_found()
     return route
 
 
-def _of_bindings(method: str, below: Sequence[str]) -> Route | None:
+def _of_bindings(
+    known: Mapping[tuple[str, ...], Mapping[str, str]], method: str, below: Sequence[str]
+) -> Route | None:
     if below[:1] == [PORTS.path]:
-        for template, verbs in _BINDINGS.items():
+        for template, verbs in known.items():
             if fits(template, below[2:]):
                 return Route(_verb(verbs, method), PORTS, (below[1], *below[3:4]))
     return None

@@ -20,18 +20,19 @@ from .resources import Action, Resource
 from .routes import Route
 from .wire import readers
 from .wire.attributes import Values, read_json
-from .wire.binding import BINDING
+from .wire.binding import BINDING, read_host
 from .wire.common import tags as tags_of
 
 # Fills in a draft, and returns the answer's JSON value.
 Filler = Callable[[Draft], Any]
 
-# Planners, and whether the binding that they answer with is wrapped; one that was
-# activated is not, in Neutron either, whatever came with the request.
+# Planners, and whether the binding that they answer with is wrapped; one that was made
+# the active one is not, in Neutron either, whatever came with the request.
 _BINDINGS: Mapping[str, tuple[Callable[..., Any], bool]] = {
     "create_binding": (binding.add, True),
     "update_binding": (binding.change, True),
     "activate_binding": (binding.activate, False),
+    "confirm_binding": (binding.confirm, False),
     "delete_binding": (binding.remove, False),
 }
 
@@ -135,6 +136,8 @@ def _delete(resource: Resource, object_id: str) -> Filler:
 def _bind(resource: Resource, route: Route, body: bytes) -> Filler:
     port_id, *host = route.ids
     plan, is_wrapped = _BINDINGS[route.action]
+    if route.action == "confirm_binding":
+        read_host("host", *host)  # of the others none is created by its path
     values: tuple[Values, ...] = ()
     if route.action == "create_binding":
         created, is_bulk = BINDING.read_post(body)

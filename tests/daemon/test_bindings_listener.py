@@ -167,6 +167,22 @@ def test_a_migration(site: Site, nb: OvsdbServer, port_id: str) -> None:
     assert 404 == hv2("GET", f"{path}/hv1.test")[0]
 
 
+def test_the_host_of_the_vm(site: Site, nb: OvsdbServer, port_id: str) -> None:
+    """The host that has the VM says so in one request, which ends what is open; a token cannot."""
+    hv1, hv2 = Host(site, "hv1.test"), Host(site, "hv2.test")
+    path = f"ports/{port_id}/bindings"
+    assert 201 == hv2("POST", path, binding("hv2.test"))[0]
+    for host, name in ((hv1, "hv1.test"), (hv2, "hv2.test"), (hv2, "hv2.test")):
+        status, body = host("PUT", f"{path}/{name}/confirm")
+        assert (200, name, "ACTIVE") == (status, body["host"], body["status"])
+        assert "{}" == options(nb, port_id)
+        found = host("GET", path)[1]["bindings"]
+        assert [name] == [one["host"] for one in found]
+    assert 404 == send("PUT", f"{site.networking_url}/v2.0/{path}/hv1.test/confirm").status
+    # One transaction each, and none for what is known.
+    assert 2 == nb.database.read_bytes().count(b"/confirm")
+
+
 def test_a_cancelled_migration(site: Site, nb: OvsdbServer, port_id: str) -> None:
     """A destination that comes to nothing takes its announcement back."""
     hv2 = Host(site, "hv2.test")
@@ -237,6 +253,7 @@ def test_bindings_of_other_hosts(
     assert 201 == Host(site, "hv2.test")("POST", path, binding("hv2.test"))[0]
     for headers in ({}, forged):
         assert 403 == host("PUT", f"{path}/hv2.test/activate", None, headers)[0]
+        assert 403 == host("PUT", f"{path}/hv2.test/confirm", None, headers)[0]
         assert 403 == host("DELETE", f"{path}/hv2.test", None, headers)[0]
         assert 403 == host("PUT", f"{path}/hv2.test", {"binding": {"profile": {}}}, headers)[0]
     assert LISTED == options(nb, port_id)

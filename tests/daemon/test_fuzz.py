@@ -619,7 +619,11 @@ def test_bindings(service: Service) -> None:
     service.check_alive()
 
 
-@given(_METHODS, st.binary(max_size=20), st.sampled_from(["", "/hv1", "/hv1/activate"]))
+@given(
+    _METHODS,
+    st.binary(max_size=20),
+    st.sampled_from(["", "/hv1", "/hv1/activate", "/hv1/confirm"]),
+)
 @bounded(100)
 def test_hosts_without_a_certificate(
     service: Service, method: str, body: bytes, below: str

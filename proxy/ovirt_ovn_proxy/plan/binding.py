@@ -79,11 +79,22 @@ def change(draft: Draft, port: SwitchPort, host: str, values: Values) -> dict[st
 
 def activate(draft: Draft, port: SwitchPort, host: str) -> dict[str, Any]:
     """Plan the port on the host of an inactive binding alone; returns the binding's JSON form."""
-    new = find_binding(port, host)
-    if new.is_active:
+    if find_binding(port, host).is_active:
         raise _is_active(port, host, "already active")
-    wanted = _with_bindings(draft, _with_attributes(port, new), host, ())
-    active = plan_row(draft, port, wanted)
+    return confirm(draft, port, host)
+
+
+def confirm(draft: Draft, port: SwitchPort, host: str) -> dict[str, Any]:
+    """Plan the port on a host alone, whatever is known of it; returns the binding's JSON form.
+
+    That is where the VM is, and from where it is about to move: what an earlier migration
+    has left does not survive it.
+    """
+    wanted = port
+    for binding in bindings_of(port)[1:]:
+        if binding.host == host:
+            wanted = _with_attributes(port, binding)
+    active = plan_row(draft, port, _with_bindings(draft, wanted, host, ()))
     return encode_binding(active, active)
 
 

@@ -28,7 +28,8 @@ def is_chassis_name(name: str) -> bool:
     return bool(name) and name.isprintable() and not any(c == "," or c.isspace() for c in name)
 
 
-def _host(field: str, value: Any) -> str:
+def read_host(field: str, value: Any) -> str:
+    """Return the name of a host; raises BadRequest for what cannot be one."""
     read: str = readers.text()(field, value)
     if not is_chassis_name(read):
         readers.invalid(field, value, "is not the name of a host")
@@ -41,7 +42,7 @@ BINDING = AttributeTable(
     "binding",
     "bindings",
     (
-        Attribute("host", _host, required=True, is_filter=True, read_filter=readers.text()),
+        Attribute("host", read_host, required=True, is_filter=True, read_filter=readers.text()),
         Attribute("vif_type", readers.text(), post=False, put=False, is_filter=True),
         Attribute("vif_details", readers.flat_object, post=False, put=False),
         Attribute("vnic_type", _vnic_type, is_filter=True),
@@ -54,7 +55,7 @@ BINDING = AttributeTable(
 
 _STORED = readers.list_of(
     readers.record(
-        {"host": _host, "vnic_type": _vnic_type, "profile": readers.flat_object}, ("host",)
+        {"host": read_host, "vnic_type": _vnic_type, "profile": readers.flat_object}, ("host",)
     )
 )
 

@@ -48,6 +48,8 @@ def ask(
         ("POST", "", {"binding": {"host": "Alias.test"}}, 200, "create_binding"),
         ("PUT", "/hv1.test/activate", None, 200, "activate_binding"),
         ("PUT", "/HV1.TEST/activate", {}, 200, "activate_binding"),
+        ("PUT", "/hv1.test/confirm", None, 200, "confirm_binding"),
+        ("PUT", "/Alias.test/confirm", {}, 200, "confirm_binding"),
         ("DELETE", "/hv1.test", None, 200, "delete_binding"),
         ("POST", "", {"binding": {"host": "hv2.test"}}, 403, ""),
         ("POST", "", {"binding": {"host": "hv1"}}, 403, ""),
@@ -55,6 +57,7 @@ def ask(
         ("POST", "", {"bindings": [{"host": "hv1.test"}, {"host": "hv2.test"}]}, 403, ""),
         ("PUT", "/hv2.test/activate", None, 403, ""),
         ("PUT", "/hv2.test/activate", CREATE, 403, ""),
+        ("PUT", "/hv2.test/confirm", None, 403, ""),
         ("DELETE", "/hv2.test", None, 403, ""),
         ("PUT", "/hv1.test", {"binding": {"profile": {}}}, 403, ""),
         ("POST", "", {"binding": {"host": "hv1.test", "profile": {"a": "b"}}}, 403, ""),
@@ -65,6 +68,7 @@ def ask(
         ("PATCH", "", CREATE, 405, ""),
         ("POST", "/hv1.test", CREATE, 405, ""),
         ("GET", "/hv1.test/activate", None, 405, ""),
+        ("POST", "/hv1.test/confirm", None, 405, ""),
     ],
 )
 def test_own_bindings(method: str, below: str, body: Any, status: int, action: str) -> None:

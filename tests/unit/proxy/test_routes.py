@@ -124,6 +124,7 @@ def test_not_allowed(path: str, allowed: set[str]) -> None:
         "/v2.0/Ports",
         "/ports",
         "/v2.0/ports/x/bindings/y/z",
+        "/v2.0/ports/x/bindings/y/confirm",
         "/v2.0/ports/x/tags/t/u",
         "/v2.0/extensions/a/b",
         "/v2.0/quotas/p/other",

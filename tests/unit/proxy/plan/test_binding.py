@@ -17,7 +17,7 @@ from ovirt_ovn_proxy.nb.view import View
 from ovirt_ovn_proxy.plan import binding
 from ovirt_ovn_proxy.plan.draft import Plan
 from ovirt_ovn_proxy.plan.release import find_open, plan_release
-from ovirt_ovn_proxy.routes import match
+from ovirt_ovn_proxy.routes import match_bindings
 from ovirt_ovn_proxy.wire.binding import encode_bindings
 from ovirt_ovn_proxy.writing import make_writer
 from unit.proxy.plans import (
@@ -56,7 +56,7 @@ def request(
     method: str, below: str, body: Any = None, port_id: str = PORT, **options: Any
 ) -> Callable[[View], Plan]:
     """Return the planner of a request below a port."""
-    route = match(method, f"/v2.0/ports/{port_id}/{below}")
+    route = match_bindings(method, f"/v2.0/ports/{port_id}/{below}")
     assert route.resource is not None
     content = b"" if body is None else json.dumps(body).encode()
     return make_writer(route, route.resource, content, context(**options)).make_plan
@@ -70,6 +70,11 @@ def add(host: str, **values: Any) -> tuple[str, str, Any]:
 def activate(host: str) -> tuple[str, str]:
     """Return a request to make a binding the active one."""
     return "PUT", f"bindings/{host}/activate"
+
+
+def confirm(host: str) -> tuple[str, str]:
+    """Return a host's request to have a port that it has."""
+    return "PUT", f"bindings/{host}/confirm"
 
 
 def remove(host: str) -> tuple[str, str]:
@@ -187,9 +192,43 @@ def test_migrations(
 
 
 @pytest.mark.parametrize(
+    "port",
+    [
+        MOVING,
+        a_port(external_ids=HOST1, options=SRC_DST),
+        a_port(external_ids=HOST1, options={"requested-chassis": "hv3"}),
+        a_port(external_ids={keys.HOST_ID: "hv3"}),
+        a_port(external_ids={keys.HOST_ID: "a,b", **inactive("hv1", "hv2")}),
+        a_port(),
+    ],
+)
+def test_the_host_of_the_vm_is_sure(port: SwitchPort) -> None:
+    """A host that has the VM has the port alone, whatever was known, and whatever is left over."""
+    row = after(port, confirm("hv1"))
+
+    assert (["hv1"], {}) == (hosts(row), row.options)
+    assert keys.INACTIVE_BINDINGS not in row.external_ids
+    assert not request(*confirm("hv1"))(view_of(*site(row))).steps
+
+
+def test_what_is_known_of_the_host_of_the_vm() -> None:
+    """What the port's new binding says of its own becomes the port's, as when it is activated."""
+    stored = '[{"host": "hv2", "profile": {"a": 1}}]'
+    port = a_port(external_ids={**HOST1, keys.INACTIVE_BINDINGS: stored}, options=SRC_DST)
+    rows = site(port)
+    confirmed, activated = (request(*ask("hv2"))(view_of(*rows)) for ask in (confirm, activate))
+
+    assert activated.operations == confirmed.operations
+    assert activated.answer == confirmed.answer
+    assert {"a": 1} == confirmed.answer["profile"]
+
+
+@pytest.mark.parametrize(
     ("requests", "expected"),
     [
         ([add("hv2")], SRC_DST),
+        ([confirm("hv2")], {"requested-chassis": "hv2"}),
+        ([add("hv2"), confirm("hv1")], {"requested-chassis": "hv1"}),
         ([add("hv2"), activate("hv2")], {"requested-chassis": "hv2"}),
         ([add("hv2"), remove("hv2")], {"requested-chassis": "hv1"}),
     ],
@@ -305,12 +344,13 @@ FLOATING = a_port(external_ids={keys.FLOATING_ADDRESS: "203.0.113.7"})
         (MOVING, ("PUT", "bindings/hv3", {"binding": {}}), 404, "PortBindingNotFound"),
         (MOVING, ("PUT", "bindings/hv2", {"binding": {"host": "hv3"}}), 400, "BadRequest"),
         (ROUTER_PORT, add("hv2"), 400, "BadRequest"),
+        (ROUTER_PORT, confirm("hv2"), 400, "BadRequest"),
         (FLOATING, add("hv2"), 400, "BadRequest"),
         (a_port(external_ids={keys.DEVICE_OWNER: "network:dhcp"}), add("hv2"), 400, "BadRequest"),
         *(
             (MOVING, (*asked, None, port_id)[:4], 404, "PortNotFound")
             for port_id in (row_id(99), FOREIGN_PORT, "nonsense")
-            for asked in (activate("hv2"), remove("hv2"))
+            for asked in (activate("hv2"), confirm("hv2"), remove("hv2"))
         ),
         *(
             (MOVING, (*add("hv2"), port_id), 404, "PortNotFound")
@@ -348,6 +388,9 @@ def test_refusals(port: SwitchPort, asked: Any, status: int, error_type: str) ->
         ("PUT", "bindings/hv2", {"binding": {"status": "ACTIVE"}}),
         ("PUT", "bindings/hv2", None),
         ("PUT", "bindings/hv2/activate", ["hv2"]),
+        ("PUT", "bindings/hv2/confirm", ["hv2"]),
+        ("PUT", "bindings/hv2,hv3/confirm", None),
+        ("PUT", f"bindings/{'h' * 256}/confirm", None),
         ("DELETE", "bindings/hv2", {}),
     ],
 )
