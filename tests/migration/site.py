@@ -26,10 +26,8 @@ COMING = "before_vm_migrate_destination"
 CAME = "after_vm_migrate_destination"
 GONE = "after_vm_destroy"
 PKI = "/etc/pki/vdsm"
-# Seconds after the VM's awakening when the old host has got rid of it, and when the new one,
-# which cannot know that, believes it. On real hosts it is twice as much.
+# Seconds after the VM's awakening when the old host has got rid of it. On real hosts it is more.
 SOURCE_ENDS_S = 0.3
-WAIT_S = 2
 
 
 class Host:
@@ -51,7 +49,7 @@ class Host:
         """Have no records of VMs, and the settings that it takes here."""
         self.machine.clean()
         url = f"https://{CENTRAL_IP}:9697"
-        self.machine.write_settings(f"bindings-url={url}", f"migration-wait={WAIT_S}")
+        self.machine.write_settings(f"bindings-url={url}")
 
     def hook(self, point: str, vm: Guest) -> Outcome:
         """Run a hook for a VM; it must let the migration go on."""

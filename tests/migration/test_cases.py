@@ -19,6 +19,8 @@ pytestmark = pytest.mark.system
 # Two hosts that fight for a port lose every second ping for as long as they do; a busy
 # machine loses some.
 FEW = 25
+# Longer than the new host waits if nobody can tell it of the old one.
+LATE_S = 6
 # Of a migration without us. It ends when the old host lets go.
 PATIENCE_S = 20.0
 
@@ -144,6 +146,25 @@ def test_two_vms_at_once(site: Site) -> None:
         assert_at_home(site, dora, "hv1")
     for move in moves:
         move.close()
+    assert silences.lost < FEW
+    assert net.is_reached
+
+
+def test_an_old_host_that_takes_its_time(site: Site) -> None:
+    """A VM with so much memory that its old host keeps the tap for long is not fought for."""
+    net = network(site)
+    move = Migration(site, net.alice)
+    with watching(net.bob, net.carol, net.alice) as silences:
+        move.prepare()
+        move.wait_prepared()
+        time.sleep(COPY_S)
+        came = move.resume()
+        time.sleep(LATE_S)
+        assert not came.done()
+        move.end_source()
+        assert ", activated +" in came.result().ours.stderr
+        assert_at_home(site, net.alice, "hv2")
+    move.close()
     assert silences.lost < FEW
     assert net.is_reached
 

@@ -26,7 +26,6 @@ PRIVATE_KEY = "/etc/pki/vdsm/keys/vdsmkey.pem"
 AUTHORITY = "/etc/pki/vdsm/certs/cacert.pem"
 
 CREATED, DONE, DELETED, NOT_FOUND, CONFLICT = 201, 200, 204, 404, 409
-ACTIVE = "ACTIVE"
 _MAX_ANSWER_BYTES = 65536
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -48,9 +47,9 @@ class Refused(BindingsError):
 
 
 class Bindings:
-    """The bindings of ports on this chassis, until a moment of time.monotonic().
+    """The bindings of ports on this chassis; methods raise BindingsError.
 
-    Methods raise BindingsError.
+    None takes longer than to `end`, a moment of time.monotonic().
     """
 
     def __init__(self, found: Sequence[Listener], chassis: str, end: float) -> None:
@@ -60,7 +59,7 @@ class Bindings:
             raise BindingsError(f"the chassis' name {chassis[:80]!a} cannot be in a URL")
         self._listeners = list(found)
         self._chassis = chassis
-        self._end = end
+        self.end = end
         self._tls = _context()
         self._addresses: dict[tuple[str, int], list[Any]] = {}
 
@@ -81,14 +80,18 @@ class Bindings:
         """Let this chassis be the port's only one."""
         self._ask("PUT", port_id, f"/{self._chassis}/activate", None, DONE)
 
-    def status(self, port_id: str) -> str:
-        """Return ACTIVE if this chassis is a port's, "" if the port has no binding on it."""
+    def confirm(self, port_id: str) -> None:
+        """Let this chassis be the port's only one, whether it was announced or not."""
+        self._ask("PUT", port_id, f"/{self._chassis}/confirm", None, DONE)
+
+    def is_plugged_elsewhere(self, port_id: str) -> bool:
+        """Say whether the chassis where a port has been still has it, beside this one."""
         body = self._ask("GET", port_id, "", None, DONE)
         try:
-            found = {one["host"]: one["status"] for one in fastjson.loads(body)["bindings"]}
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            found = fastjson.loads(body)["bindings"]
+            return any(one["vif_details"].get("plugged") for one in found)
+        except (AttributeError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise BindingsError(f"its bindings cannot be read: {body[:80]!a}") from error
-        return str(found.get(self._chassis, ""))
 
     def delete(self, port_id: str) -> None:
         """Take this chassis from a port again; Refused if it is the active one."""
@@ -103,7 +106,7 @@ class Bindings:
         for number, listener in enumerate(self._listeners):
             host, _, prefix = listener
             # A silent one must not use up the time of those behind it.
-            share_s = _remaining_s(self._end) / (len(self._listeners) - number)
+            share_s = _remaining_s(self.end) / (len(self._listeners) - number)
             end = time.monotonic() + share_s
             request = _request(method, host, f"{prefix}/v2.0/ports/{port_id}/bindings{path}", body)
             try:

@@ -127,9 +127,9 @@ class Config:
         "where live migrations are announced; if not set, port 9697 of the central",
     )
     migration_wait_s: int = _option(
-        HOOKS, "migration-wait", 3, parse.integer(0, 60),
-        "seconds after which a virtual machine that was migrated here has left its old host for "
-        "good",
+        HOOKS, "migration-wait", 20, parse.integer(0, 60),
+        "seconds that the old host of a virtual machine that was migrated here gets at the most "
+        "to unplug it",
     )
     # fmt: on
     network_names: Mapping[str, str] = field(default_factory=dict)

@@ -37,6 +37,9 @@ CLEAN_UP_TIMEOUT_S = 1.8
 # This thread is the VM's own, and a proxy may be restarting.
 ACTIVATE_TIMEOUT_S = 8.0
 _RETRY_S = 0.3
+_LOOK_S = 0.5
+# So long the host that a VM leaves usually has its tap; for when nobody can be asked.
+_USUALLY_S = 3.0
 _VIRSH = ("/usr/bin/virsh", "--readonly", "--connect=qemu:///system", "domstate", "--reason")
 _VIRSH_TIMEOUT_S = 2
 # What is left for a reason to be told.
@@ -63,7 +66,7 @@ def confirm(bridge: str, url: str) -> str:
         problems = []
         for port_id in ports:
             try:
-                _confirm(told, port_id, end)
+                told.confirm(port_id)
             except bindings.BindingsError as error:
                 problems.append(f"port {port_id}: {error}")
         return f"not confirmed: {'; '.join(problems)}" if problems else ""
@@ -84,21 +87,28 @@ def announce(vm_id: str, bridge: str, url: str) -> str:
 def activate(vm_id: str, url: str, wait_s: float) -> str:
     """Make the announced ports of a VM that has come this host's alone; return the meter.
 
-    First it waits until the host where the VM was has removed its tap: as long as there
-    are two, and OVN has not been told which counts, both hosts fight for the port.
+    First it waits until the host where the VM was has removed its tap, but no longer than
+    `wait_s`: as long as there are two, and OVN is not told which counts, both hosts fight
+    for the port.
     """
     resumed = time.time()
 
     def work(end: float) -> str:
-        time.sleep(wait_s)
+        wait_end = time.monotonic() + wait_s
         path = _path(vm_id)
-        # If the VM has been stopped meanwhile, nothing is left to be done.
         record = _read(path)
         if not record:
             return ""
+        # In its first moments the VM has more need of the processor, and no host lets go of it.
+        time.sleep(min(_LOOK_S, wait_s))
+        told = _bindings(url, localdb.read_snapshot(), end)
+        _wait_for_others(told, record, wait_end)
+        if not _read(path):
+            return ""  # the VM has been stopped meanwhile
         if _is_in_post_copy(vm_id):
             return f"VM {vm_id} is in post-copy: the engine's word at the end of it activates"
-        return f"VM {vm_id}: {_activate(path, record, url, resumed, end)}"
+        told.end = min(end, time.monotonic() + ACTIVATE_TIMEOUT_S)
+        return f"VM {vm_id}: {_activate(path, record, told, resumed)}"
 
     return within(wait_s + ACTIVATE_TIMEOUT_S, "not activated", work)
 
@@ -166,36 +176,34 @@ def _announce(path: str, ports: Sequence[str], url: str, end: float) -> str:
     return f"not announced: {'; '.join(problems)}" if problems else ""
 
 
-def _confirm(told: bindings.Bindings, port_id: str, end: float) -> None:
-    """Make this chassis a port's active one, unless it is that already; BindingsError.
+def _wait_for_others(told: bindings.Bindings, record: Record, end: float) -> None:
+    """Wait until no other host has a VM's ports, by time.monotonic() no longer than to `end`.
 
-    Once announced, or perhaps announced, it has to be activated too: meanwhile OVN has the
-    port on a host where it is not, and blocks it here.
+    If nobody answers, no longer than it usually takes.
     """
-    status = told.status(port_id)
-    if status == bindings.ACTIVE:
-        return
-    reason = bindings.BindingsError("it has no binding here")
-    if not status:
-        try:
-            told.add(port_id)
-        except bindings.Unanswered as error:
-            reason = error
-    if not _settle(told.activate, port_id, end):
-        raise reason
+    told.end = min(end, time.monotonic() + _USUALLY_S)
+    for port_id in record["ports"]:
+        while time.monotonic() < told.end:
+            try:
+                if not told.is_plugged_elsewhere(port_id):
+                    break
+                told.end = min(end, time.monotonic() + _USUALLY_S)
+            except bindings.Refused:
+                break
+            except bindings.BindingsError:
+                pass
+            time.sleep(_LOOK_S)
 
 
-def _activate(path: str, record: Record, url: str, resumed: float, end: float) -> str:
-    snapshot = localdb.read_snapshot()
-    installed = {port["id"]: port["installed_ms"] for port in snapshot.ports}
-    told = _bindings(url, snapshot, end)
+def _activate(path: str, record: Record, told: bindings.Bindings, resumed: float) -> str:
+    installed = {port["id"]: port["installed_ms"] for port in localdb.read_snapshot().ports}
     problems = []
     for port_id, port in record["ports"].items():
         port[blackout.RESUMED] = resumed
         if installed.get(port_id) is not None:
             port[blackout.INSTALLED] = installed[port_id] / 1000
         try:
-            if _settle(told.activate, port_id, end):
+            if _settle(told.activate, port_id, told.end):
                 port[blackout.ACTIVATED] = time.time()
         except bindings.BindingsError as error:
             problems.append(f"port {port_id} is not activated: {error}")

@@ -32,7 +32,7 @@ DEFAULTS = {
     VM_STATS: "no",
     TUNNEL_NETWORK: "",
     BINDINGS_URL: "",
-    MIGRATION_WAIT_S: "3",
+    MIGRATION_WAIT_S: "20",
 }
 # A VM that waits keeps one of the four places that the whole host has for starting VMs.
 MAX_START_TIMEOUT_S = 30

@@ -61,12 +61,16 @@ _STORED = readers.list_of(
 
 
 class Binding(NamedTuple):
-    """One binding; None stands for what an inactive one has in common with the active one."""
+    """One binding; None stands for what an inactive one has in common with the active one.
+
+    `details` of an active one are what is known of the port there, of an inactive one nothing.
+    """
 
     host: str
     is_active: bool = False
     vnic_type: str | None = None
     profile: Mapping[str, Any] | None = None
+    details: Mapping[str, Any] | None = None
 
 
 def bindings_of(row: SwitchPort) -> list[Binding]:
@@ -81,6 +85,8 @@ def bindings_of(row: SwitchPort) -> list[Binding]:
         True,
         external_ids.get(keys.VNIC_TYPE, "normal"),
         stored_json(external_ids, keys.BINDING_PROFILE, readers.flat_object, {}),
+        # With several chassis a port is up while the main one has it, and no longer.
+        {"plugged": bool(row.up)} if len(chassis_of(row)) > 1 else None,
     )
     found = {active.host: active}
     for stored in stored_json(external_ids, keys.INACTIVE_BINDINGS, _STORED, []):
@@ -113,7 +119,7 @@ def encode_binding(binding: Binding, active: Binding) -> dict[str, Any]:
     return {
         "host": binding.host,
         "vif_type": "ovs" if binding.host else "unbound",
-        "vif_details": {},
+        "vif_details": dict(binding.details or {}),
         "vnic_type": binding.vnic_type or active.vnic_type,
         "profile": dict(profile or {}),
         "status": "ACTIVE" if binding.is_active else "INACTIVE",

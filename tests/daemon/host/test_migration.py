@@ -153,77 +153,33 @@ def test_a_migration(host: Machine, switch: OpenVSwitch) -> None:
     assert {} == records(host)
 
 
-@pytest.mark.parametrize(
-    ("known", "rest"),
-    [
-        ({CHASSIS: "ACTIVE"}, []),
-        ({CHASSIS: "ACTIVE", "hv2": "INACTIVE"}, []),
-        ({"hv2": "ACTIVE", CHASSIS: "INACTIVE"}, ["PUT"]),
-        ({"hv2": "ACTIVE"}, ["POST", "PUT"]),
-        ({"": "ACTIVE"}, ["POST", "PUT"]),
-        ({}, ["POST", "PUT"]),
-    ],
-)
-def test_a_vm_that_leaves(host: Machine, known: dict[str, str], rest: list[str]) -> None:
-    """A port that is not known to be here is made this host's, before it is announced elsewhere."""
-    body = json.dumps({"bindings": [{"host": name, "status": it} for name, it in known.items()]})
-    here = {"bindings": [{"host": CHASSIS, "status": "ACTIVE"}]}
-    answers = {
-        f"GET {path_of(PORT1)}": (200, body),
-        f"GET {path_of(PORT2)}": (200, json.dumps(here)),
-    }
-    with listening(host, answers) as listener:
+def test_a_vm_that_leaves(host: Machine) -> None:
+    """Each port is this host's, before it is announced elsewhere: that is one request."""
+    with listening(host) as listener:
         assert "" == said(host, LEAVING)
-    activated = {"PUT": path_of(PORT1, f"/{CHASSIS}/activate"), "POST": path_of(PORT1)}
-    assert [
-        ("GET", path_of(PORT1)),
-        *((method, activated[method]) for method in rest),
-        ("GET", path_of(PORT2)),
-    ] == asked(listener.stop())
+    assert [("PUT", path_of(port_id, f"/{CHASSIS}/confirm")) for port_id in (PORT1, PORT2)] == (
+        asked(listener.stop())
+    )
     assert {} == records(host)
-
-
-@pytest.mark.parametrize("unheard", ["POST", "PUT"])
-def test_a_confirmation_is_not_left_half_done(host: Machine, unheard: str) -> None:
-    """An announced port is activated, whatever it takes: else OVN would look for it elsewhere."""
-    here = {"bindings": [{"host": CHASSIS, "status": "ACTIVE"}]}
-    activate = path_of(PORT1, f"/{CHASSIS}/activate")
-    failing = {"POST": f"POST {path_of(PORT1)}", "PUT": f"PUT {activate}"}[unheard]
-    answers = {f"GET {path_of(PORT2)}": (200, json.dumps(here))}
-    with listening(host, answers, at_first={failing: (503, "later")}) as listener:
-        assert "" == said(host, LEAVING)
-    assert ("PUT", activate) in asked(listener.stop())
-
-
-def test_a_confirmation_that_came_to_nothing(host: Machine) -> None:
-    """One that nobody has heard of is said to be none."""
-    failing = {"POST": (503, "later"), "PUT": (404, "no such binding")}
-    with listening(host, failing) as listener:
-        line = said(host, LEAVING)
-    assert f"not confirmed: port {PORT1}: 127.0.0.1 port 9697: 503 later; port {PORT2}: " in line
-    assert 2 == [method for method, _ in asked(listener.stop())].count("PUT")
 
 
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
         (404, '{"NeutronError": {"message": "no such port"}}', "404 no such port"),
-        (200, "{", "its bindings cannot be read: "),
-        (200, '{"bindings": [1]}', "its bindings cannot be read: "),
-        (200, '{"bindings": 1}', "its bindings cannot be read: "),
-        (200, "[]", "its bindings cannot be read: "),
-        (200, "[" * 60000, "its bindings cannot be read: "),
+        (403, "not yours", "403 not yours"),
         (503, "", "503"),
     ],
 )
 def test_what_is_not_confirmed(host: Machine, status: int, body: str, words: str) -> None:
     """One line says what the proxy did not do, and the other ports are confirmed."""
-    with listening(host, {f"GET {path_of(PORT1)}": (status, body)}) as listener:
+    confirm = {port_id: path_of(port_id, f"/{CHASSIS}/confirm") for port_id in (PORT1, PORT2)}
+    with listening(host, {f"PUT {confirm[PORT1]}": (status, body)}) as listener:
         line = said(host, LEAVING)
     assert line.startswith(f"ovn {LEAVING}: not confirmed: port {PORT1}: ")
     assert words in line
     assert PORT2 not in line
-    assert ("GET", path_of(PORT2)) in asked(listener.stop())
+    assert ("PUT", confirm[PORT2]) in asked(listener.stop())
 
 
 def test_a_migration_that_fails(host: Machine) -> None:
@@ -348,20 +304,78 @@ def test_the_engine_was_faster(host: Machine) -> None:
     assert [f"{VM}.done"] == list(records(host))
 
 
+def plugged(is_plugged: bool) -> tuple[int, str]:
+    """What the proxy says of a port's bindings, by whether the old host still has it."""
+    old = {"host": "hv2", "status": "ACTIVE", "vif_details": {"plugged": is_plugged}}
+    new = {"host": CHASSIS, "status": "INACTIVE", "vif_details": {}}
+    return 200, json.dumps({"bindings": [old, new]})
+
+
+def waited_s(host: Machine) -> list[float]:
+    """How long after its VM each port was activated."""
+    ports = records(host)[f"{VM}.done"].values()
+    return [port["activated"] - port["resumed"] for port in ports]
+
+
+def test_the_old_host_lets_go(host: Machine) -> None:
+    """Nothing is activated before the old host has unplugged each port; then it is at once."""
+    host.write_settings("migration-wait=60")
+    looks = {f"GET {path_of(port_id)}": plugged(True) for port_id in (PORT1, PORT2)}
+    with listening(host, {"GET": plugged(False)}, at_first=looks) as listener:
+        said(host, COMING)
+        said(host, CAME)
+    requests = asked(listener.stop())[2:]
+    assert ["GET"] * 4 + ["PUT"] * 2 == [method for method, _ in requests]
+    assert all(1 <= seconds < 60 for seconds in waited_s(host)), waited_s(host)
+
+
 def test_the_wait(host: Machine) -> None:
-    """Nothing is activated before the old host has had the time that the setting gives it."""
+    """A host that does not let go is waited for as long as the setting says."""
     host.write_settings("migration-wait=1")
-    with listening(host):
+    with listening(host, {"GET": plugged(True)}) as listener:
+        said(host, COMING)
+        said(host, CAME)
+    assert ("GET", path_of(PORT1)) in asked(listener.stop())
+    assert all(seconds >= 1 for seconds in waited_s(host))
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"bindings": 1}', '{"bindings": [1]}', "[" * 60000])
+def test_bindings_that_cannot_be_read(host: Machine, body: str) -> None:
+    """Whatever the proxy says, the VM's ports are activated at the end."""
+    host.write_settings("migration-wait=1")
+    with listening(host, {"GET": (200, body)}):
         said(host, COMING)
         line = said(host, CAME)
-    (port, _) = records(host)[f"{VM}.done"].values()
-    assert port["activated"] - port["resumed"] >= 1, line
+    assert 2 == len(re.findall(r" activated \+", line)), line
+
+
+def test_a_proxy_that_cannot_tell(host: Machine) -> None:
+    """Who gets no answer does not wait for long."""
+    host.write_settings("migration-wait=60")
+    with listening(host, {"GET": (503, "later")}):
+        said(host, COMING)
+        said(host, CAME)
+    assert all(3 <= seconds < 60 for seconds in waited_s(host)), waited_s(host)
+
+
+def test_a_port_that_is_gone(host: Machine) -> None:
+    """A port that the proxy does not know is not waited for."""
+    host.write_settings("migration-wait=60")
+    gone = {"GET": (404, "gone"), "PUT": (404, "gone")}
+    with listening(host, gone) as listener:
+        said(host, COMING)
+        line = said(host, CAME)
+    assert 2 == line.count("not activated")
+    assert ["GET", "GET", "PUT", "PUT"] == [method for method, _ in asked(listener.stop())][2:]
 
 
 def test_a_vm_that_ends_meanwhile(host: Machine) -> None:
     """A VM that is stopped during the wait is not activated any more."""
     host.write_settings("migration-wait=2")
-    with listening(host) as listener, ThreadPoolExecutor(1) as pool:
+    with (
+        listening(host, {"GET": plugged(True)}) as listener,
+        ThreadPoolExecutor(1) as pool,
+    ):
         said(host, COMING)
         future = pool.submit(said, host, CAME)
         time.sleep(0.5)

@@ -223,6 +223,18 @@ def test_what_is_known_of_the_host_of_the_vm() -> None:
     assert {"a": 1} == confirmed.answer["profile"]
 
 
+@pytest.mark.parametrize("is_up", [True, False, None])
+def test_where_a_port_is_plugged(is_up: bool | None) -> None:
+    """While OVN is told of several hosts, the active binding says whether that one has the port."""
+    moving = a_port(external_ids=HOST1, options=SRC_DST, up=is_up)
+    details = [one["vif_details"] for one in encode_bindings(moving)]
+    assert [{"plugged": is_up is True}, {}] == details
+
+    for options in ({}, {"requested-chassis": "hv1"}):
+        alone = a_port(external_ids={**HOST1, **inactive("hv2")}, options=options, up=is_up)
+        assert [{}, {}] == [one["vif_details"] for one in encode_bindings(alone)]
+
+
 @pytest.mark.parametrize(
     ("requests", "expected"),
     [
