@@ -30,8 +30,9 @@ FINE = 0
 FAILED = 1
 REFUSED = 2
 
-# Room for several reasons in one refusal.
-_LINE_LENGTH = 2000
+# Room for several reasons in one refusal, and for a migration with as many vNICs as a VM
+# can have; not more than a pipe takes at once (PIPE_BUF).
+_LINE_LENGTH = 4000
 
 
 class HookError(Exception):
@@ -71,7 +72,7 @@ def say(point: str, text: str) -> None:
     subject = f" vNIC {vnic_id[:40]!a}:" if vnic_id else ""
     line = f"ovn {point}:{subject} {' '.join(text.split())}"[:_LINE_LENGTH]
     printable = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in line)
-    os.write(2, f"{printable}\n".encode())
+    os.write(2, f"{printable[:_LINE_LENGTH]}\n".encode())
 
 
 def read(variable: str) -> bytes:

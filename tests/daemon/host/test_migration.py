@@ -291,6 +291,17 @@ def test_a_leftover_of_ours(host: Machine) -> None:
     assert [PORT2] == list(records(host)[VM])
 
 
+def test_a_vm_with_many_vnics(host: Machine) -> None:
+    """The line tells of as many as a VM can have."""
+    stages = {"announced": 1700000000.5, "installed": 1700000000.75}
+    ports = {f"aaaaaaaa-0000-4000-8000-{number:012}": stages for number in range(28)}
+    host.run("install", "-d", "-o", "vdsm", FOLDER)
+    host.path(f"{FOLDER}/{VM}").write_text(json.dumps({"ports": ports}))
+    with listening(host):
+        line = said(host, CAME)
+    assert list(ports) == re.findall(r"port (\S+) announced [^;]*, activated \+[0-9.]+ s", line)
+
+
 def test_the_engine_was_faster(host: Machine) -> None:
     """A port that is on this host already, or never was announced, is no reason to worry."""
     activate = {
