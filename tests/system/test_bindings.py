@@ -13,6 +13,9 @@ from system.lab import Lab, MovingVm, Vm
 
 pytestmark = pytest.mark.system
 
+PATIENCE_S = 10.0
+LISTED = '{activation-strategy=rarp, requested-chassis="hv1,hv2"}'
+
 
 @pytest.fixture(scope="module")
 def three() -> Iterator[Lab]:
@@ -101,6 +104,27 @@ def test_the_next_migration_after_one_that_was_cancelled(
     assert "{}" == options(lab, alice)
     assert bob.can_ping(alice.ip)
     assert alice.is_up()
+
+
+def test_a_start_after_a_migration_without_an_end(
+    machines: tuple[Lab, MovingVm, Vm],
+) -> None:
+    """A VM that stops and starts on a listed host has its network, though it sends no RARP."""
+    lab, alice, bob = machines
+    hv1, hv2, _ = lab.chassis
+    ask(lab, "POST", alice, host="hv2")
+    hv1.unplug(alice.tap)
+    lab.wait_port(alice.port["id"], False, PATIENCE_S)
+    assert LISTED == options(lab, alice)
+
+    # As the engine starts it.
+    lab.api.update("port", alice.port["id"], **{"binding:host_id": "hv2"})
+    alice.prepare_on(hv2)
+    alice.resume_on(hv2, announce=False)
+    alice.wait_up()
+
+    assert "{}" == options(lab, alice)
+    assert bob.can_ping(alice.ip)
 
 
 def test_hosts_that_are_no_chassis(machines: tuple[Lab, MovingVm, Vm]) -> None:
