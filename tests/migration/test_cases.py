@@ -224,6 +224,26 @@ def test_a_host_that_forgets(site: Site) -> None:
     assert net.is_reached
 
 
+def test_an_arrival_that_nobody_tells(site: Site) -> None:
+    """A VM moves on as ever, back too, though neither host nor engine has told that it came."""
+    net = network(site)
+    move = Migration(site, net.alice)
+    with watching(net.bob, net.carol, net.alice) as silences:
+        with move.destination.machine.missing(f"/usr/libexec/vdsm/hooks/{CAME}"):
+            move.prepare()
+            move.wait_prepared()
+            move.resume().result()
+            move.end_source()
+        assert ['{activation-strategy=rarp, requested-chassis="hv1,hv2"}'] == site.options(
+            net.alice
+        )
+        assert ", activated +" in migrate(site, net.alice)
+        assert_at_home(site, net.alice, "hv1")
+    move.close()
+    assert silences.lost < FEW
+    assert net.is_reached
+
+
 # Without some of it
 
 
