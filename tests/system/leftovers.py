@@ -15,7 +15,7 @@ def leftovers(prefix: str) -> tuple[list[str], list[str], list[str]]:
     processes = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command = process.read_bytes().replace(b"\0", b" ").decode()
+            command = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if folder in command:

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from daemon.ovsdb import northd
+from daemon.ovsdb import northd, wait_until
 from ovirt_ovn_host.errors import HostError
 from system.lab import CENTRAL_IP, ChassisSpec, Lab, frames, namespace
 from system.leftovers import NOTHING, leftovers
@@ -31,24 +32,33 @@ import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent / "proxy")!r}]
 import time
-from system.lab import Lab
+from system.lab import Lab, namespace
 with Lab(1) as lab:
     alice = lab.create_vm(lab.create_network("10.0.0.0/24"), lab.chassis[0])
     with alice.probe(alice.ip):
-        print(lab.prefix, flush=True)
+        print(lab.prefix, namespace.start_heir(), flush=True)
         time.sleep(60)
 """
 
 
+class Hanging(NamedTuple):
+    """A test run, the prefix of its lab, and who cleans up after it."""
+
+    process: subprocess.Popen[str]
+    prefix: str
+    heir: int
+
+
 @pytest.fixture
-def hanging() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A test run in the middle of its test, and the prefix of its lab."""
+def hanging() -> Iterator[Hanging]:
+    """A test run in the middle of its test."""
     with subprocess.Popen(
         [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
-            yield process, process.stdout.readline().strip()
+            prefix, heir = process.stdout.readline().split()
+            yield Hanging(process, prefix, int(heir))
         finally:
             process.kill()
             namespace.remove_leftovers()
@@ -84,23 +94,35 @@ def test_nothing_is_left_after_a_failure() -> None:
     assert NOTHING == leftovers(broken.prefix)
 
 
-def test_nothing_is_left_after_an_interrupt(hanging: tuple[subprocess.Popen[str], str]) -> None:
+def test_nothing_is_left_after_an_interrupt(hanging: Hanging) -> None:
     """Ctrl-C ends a test run in order."""
-    process, prefix = hanging
+    process, prefix, _ = hanging
     process.send_signal(signal.SIGINT)
 
     assert "KeyboardInterrupt" in process.communicate(timeout=10)[1]
     assert NOTHING == leftovers(prefix)
 
 
-def test_leftovers_of_a_killed_run(hanging: tuple[subprocess.Popen[str], str]) -> None:
-    """The next lab removes what a killed run has left, and nothing of one that lives."""
-    process, prefix = hanging
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_killed_run(hanging: Hanging, number: signal.Signals) -> None:
+    """What a run that is killed has left is gone in a moment, and nothing of one that lives."""
+    process, prefix, _ = hanging
+    with Lab(0) as ours:
+        process.send_signal(number)
+
+        wait_until(lambda: NOTHING == leftovers(prefix))
+        assert leftovers(ours.prefix)[0]
+
+
+def test_leftovers_of_a_killed_run(hanging: Hanging) -> None:
+    """If its heir dies, too, the next lab removes what a killed run has left, and no more."""
+    process, prefix, heir = hanging
     with Lab(0) as ours:
         namespace.remove_leftovers()
         assert leftovers(prefix)[0]
         assert leftovers(ours.prefix)[0]
 
+        os.kill(heir, signal.SIGKILL)
         process.kill()
         process.wait()
         assert leftovers(prefix)[0]

@@ -45,7 +45,8 @@ as on a host of its own: `ovs-vsctl` and `ovn-appctl` find this chassis' daemons
 
 **What is left.** Nothing: everything is in namespaces and a folder in /tmp named
 `ovnlab-<pid>-<start of the process>-<number>-...`, and ends with the block. What a killed run
-left is removed by the next lab. The machine's own network, Open vSwitch and OVN are not touched.
+left is removed by a process that outlives it, and by the next lab. The machine's own network,
+Open vSwitch and OVN are not touched.
 
     lab.py        Lab: chassis, machines, sync          namespace.py  namespaces, leftovers
     chassis.py    Chassis, ChassisSpec                  links.py      cables

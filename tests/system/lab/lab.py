@@ -105,6 +105,7 @@ class Lab:
     def __enter__(self) -> Lab:
         assert not missing(), missing()
         namespace.remove_leftovers()
+        namespace.start_heir()
         with contextlib.ExitStack() as stack:
             self._stack = stack
             self._start()

@@ -5,13 +5,14 @@
 A namespace's name tells which process made it, so that the leftovers of a killed run
 are known. A socket or process stays in the namespace in which it was made, whatever
 its maker does later: so the tests' own process talks into every namespace, and needs
-no helper programs inside.
+no helper programs inside. Run as a program, it removes leftovers when its maker has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import re
@@ -19,6 +20,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -61,10 +64,14 @@ def _start_of(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _own_prefix() -> str:
+    pid = os.getpid()
+    return f"ovnlab-{pid}-{_start_of(pid)}-"
+
+
 def new_prefix() -> str:
     """Return what the names of one lab's namespaces begin with."""
-    pid = os.getpid()
-    return f"ovnlab-{pid}-{_start_of(pid)}-{next(_count)}-"
+    return f"{_own_prefix()}{next(_count)}-"
 
 
 def names(prefix: str = "ovnlab-") -> list[str]:
@@ -74,16 +81,46 @@ def names(prefix: str = "ovnlab-") -> list[str]:
     return []
 
 
+def _is_left(name: str) -> bool:
+    """Say whether something of this name is of a process that lives no more."""
+    match = _NAME.match(name)
+    return match is not None and _start_of(int(match["pid"])) != match["start"]
+
+
 def remove_leftovers() -> None:
     """End and remove what labs of processes that live no more have left behind."""
-    for name in names():
-        match = _NAME.match(name)
-        if match and _start_of(int(match["pid"])) != match["start"]:
-            Namespace(name).delete()
+    for name in filter(_is_left, names()):
+        Namespace(name).delete()
     for folder in Path("/tmp").glob("ovnlab-*"):
-        match = _NAME.match(folder.name)
-        if match and _start_of(int(match["pid"])) != match["start"]:
+        if _is_left(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def start_heir() -> int:
+    """Have a process that removes leftovers when this one has ended, in whatever way.
+
+    Returns its pid. It is told by the end of its input, whose other end nobody closes before.
+    """
+    command = [sys.executable, "-I", __file__, _own_prefix()]
+    reading, _ = os.pipe()
+    # With subprocess one had to wait for it.
+    heir = os.posix_spawn(
+        command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)]
+    )
+    os.close(reading)
+    return heir
+
+
+def _inherit(prefix: str) -> None:
+    """Wait until the process that this prefix is of has ended, and remove what it has left."""
+    # What a terminal tells its processes, as Ctrl-C, is not for this one.
+    os.setsid()
+    sys.stdin.read()
+    # Its files are closed a moment before.
+    while not _is_left(prefix):
+        time.sleep(0.01)
+    remove_leftovers()
 
 
 class Namespace:
@@ -151,3 +188,7 @@ def _set_namespace(handle: int) -> None:
     # os.setns is there from Python 3.12 on only.
     if _libc.setns(handle, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
+
+
+if __name__ == "__main__":
+    _inherit(sys.argv[1])
