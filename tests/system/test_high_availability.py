@@ -96,14 +96,14 @@ def site() -> Iterator[Site]:
         specs = [
             ChassisSpec(
                 name,
-                external_ids={"ovn-remote": central.sb.tls_remote},
+                external_ids={"ovn-remote": central.sb.public_remote},
                 tls_files=[*map(str, files(name))],
             )
             for name in ("hv1", "hv2")
         ]
         proxy = partial(
             service,
-            remote=central.nb.tls_remote,
+            remote=central.nb.public_remote,
             extra=tls_settings(*files("central")),
             context=ssl.create_default_context(cafile=str(folder / "ca.pem")),
         )

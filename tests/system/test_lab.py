@@ -18,6 +18,7 @@ import pytest
 from daemon.ovsdb import northd, wait_until
 from ovirt_ovn_host.errors import HostError
 from system.lab import CENTRAL_IP, ChassisSpec, Lab, frames, namespace
+from system.lab.cluster import ClusteredCentral
 from system.leftovers import NOTHING, leftovers
 
 pytestmark = pytest.mark.system
@@ -160,6 +161,16 @@ def test_chassis_by_tcp() -> None:
     spec = ChassisSpec("hv1", external_ids={"ovn-remote": f"tcp:{CENTRAL_IP}:6642"})
     with Lab([spec], central=central) as lab:
         assert lab.chassis[0].is_connected()
+
+
+def test_cluster_without_tls() -> None:
+    """A central of three nodes works without certificates, too."""
+    central = ClusteredCentral(CENTRAL_IP)
+    spec = ChassisSpec("hv1", external_ids={"ovn-remote": central.sb.public_remote})
+    with Lab([spec], central=central) as lab:
+        red = lab.create_network("10.0.0.0/24")
+        alice, bob = (lab.create_vm(red, lab.chassis[0]) for _ in range(2))
+        assert 3 == alice.ping(bob.ip)
 
 
 def test_our_parts_say_where_machines_are_plugged() -> None:

@@ -27,12 +27,12 @@ NB_PORT, SB_PORT = 6641, 6642
 class Database:
     """A database, by its name in OVSDB, and its servers in the order of the nodes.
 
-    `tls_remote` is where others reach all of them.
+    `public_remote` is where other machines reach all of them.
     """
 
     name: str
     servers: Sequence[OvsdbServer]
-    tls_remote: str
+    public_remote: str
 
     @property
     def remote(self) -> str:
@@ -49,26 +49,27 @@ class Database:
 class ClusteredCentral:
     """The `central` of a Lab, with nodes that can be killed, stopped and started.
 
-    Everything but local sockets speaks TLS with key, certificate and authority of
-    `files`. What is started goes into the namespace of the thread: `with
+    With key, certificate and authority as `files` everything but local sockets speaks
+    TLS. What is started goes into the namespace of the thread: `with
     lab.underlay.entered()`. One ovn-northd works, the others stand by.
     """
 
-    def __init__(self, address: str, files: Sequence[Path], size: int = 3) -> None:
+    def __init__(self, address: str, files: Sequence[Path] = (), size: int = 3) -> None:
         self._size = size
         self._address = address
+        self._method = "ssl" if files else "tcp"
         options = ("private-key", "certificate", "ca-cert")
         self._options = [f"--{option}={file}" for option, file in zip(options, files)]
-        self.nb = Database("OVN_Northbound", (), self._tls_remote(NB_PORT))
-        self.sb = Database("OVN_Southbound", (), self._tls_remote(SB_PORT))
+        self.nb = Database("OVN_Northbound", (), self._public_remote(NB_PORT))
+        self.sb = Database("OVN_Southbound", (), self._public_remote(SB_PORT))
         self._northds: list[Daemon] = []
 
     def _ports(self, first: int) -> Sequence[int]:
         """Return the port of each node: they are on one machine here."""
         return range(first, first + 10 * self._size, 10)
 
-    def _tls_remote(self, first: int) -> str:
-        return ",".join(f"ssl:{self._address}:{port}" for port in self._ports(first))
+    def _public_remote(self, first: int) -> str:
+        return ",".join(f"{self._method}:{self._address}:{port}" for port in self._ports(first))
 
     @contextlib.contextmanager
     def __call__(self, folder: Path) -> Iterator[Mapping[str, HasRemote]]:
@@ -105,8 +106,8 @@ class ClusteredCentral:
             schema=schema,
             database=database.name,
             name=name,
-            method="ssl",
-            remotes=[f"pssl:{port}:{self._address}" for port in self._ports(first_port)],
+            method=self._method,
+            remotes=[f"p{self._method}:{port}:{self._address}" for port in self._ports(first_port)],
             options=self._options,
         )
         return replace(database, servers=stack.enter_context(cluster))
