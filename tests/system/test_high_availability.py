@@ -22,9 +22,10 @@ from system.write_stream import WriteStream
 pytestmark = pytest.mark.system
 
 # With an election timer of 1 s a successor leads after about 1 s, and after twice that if
-# the votes are split. The proxy needs tenths of a second more; this machine may be busy.
+# the votes are split; this machine may be busy. The proxy needs a tenth of a second more, and
+# may take two.
 ELECTION_S = 20.0
-READY_S = 8.0
+READY_S = 2.0
 # ovn-northd and ovn-controller try again after up to 8 s.
 FOLLOWS_S = 90.0
 
