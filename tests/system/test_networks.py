@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import time
 from typing import Any
 
 import pytest
 
-from daemon.ovsdb import wait_until
-from daemon.proxy import proxy_process
-from system.lab import Lab, Vm, frames
+from system.lab import Lab, Vm, delivered, frames
+from system.lab.service import Service, service
+from system.write_stream import WriteStream
 
 pytestmark = pytest.mark.system
 
@@ -39,11 +41,19 @@ def test_networks_are_isolated(lab: Lab) -> None:
     eve, mallory = lab.create_vm(blue, hv1), lab.create_vm(blue, hv2)
     assert (alice.ip, bob.ip) == (eve.ip, mallory.ip)
 
-    with bob.serve_tcp(80), mallory.serve_tcp(80) as wrong, eve.capture() as heard:
+    to_all = frames.udp_frame((alice.mac, alice.ip), (frames.BROADCAST, "10.0.0.255"), b"hello")
+    with (
+        bob.serve_tcp(80),
+        mallory.serve_tcp(80) as wrong,
+        eve.capture() as near,
+        mallory.capture() as far,
+    ):
         assert alice.exchange_tcp(bob.ip, 80)
         assert 3 == alice.ping(bob.ip)
+        assert alice.delivers(to_all, bob)
         assert [] == wrong.clients
-        assert [] == heard.frames(lambda frame: frame.source_mac in (alice.mac, bob.mac))
+        for heard in (near, far):
+            assert [] == heard.frames(lambda frame: frame.source_mac in (alice.mac, bob.mac))
     lab.api.delete("port", bob.port["id"])
     lab.sync()
     assert not alice.can_ping(bob.ip, timeout_s=0.5)
@@ -80,28 +90,45 @@ def test_default_mtu_is_the_largest(lab: Lab) -> None:
 def two_on_a_guarded_network(lab: Lab, **values: Any) -> tuple[Vm, Vm]:
     """Return two machines on a network with port security; `values` are the first port's."""
     hv1, hv2 = lab.chassis
-    red = lab.create_network("10.0.0.0/24", port_security_enabled=True)
+    red = lab.create_network("10.0.0.0/24", "fd00:a::/64", port_security_enabled=True)
     # Security groups are another matter: here nothing but the addresses is looked at.
     group = lab.api.create("security_group")["id"]
-    lab.api.create("security_group_rule", security_group_id=group, direction="ingress")
+    rule = {"security_group_id": group, "direction": "ingress"}
+    for ethertype in ("IPv4", "IPv6"):
+        lab.api.create("security_group_rule", **rule, ethertype=ethertype)
     alice = lab.create_vm(red, hv1, **values)
     bob = lab.create_vm(red, hv2, security_groups=[group])
     return alice, bob
 
 
 def greeting(source: tuple[str, str], to: Vm) -> bytes:
-    return frames.udp_frame(source, (to.mac, to.ip), b"hello")
+    return frames.udp_frame(source, (to.mac, to.ip6 if ":" in source[1] else to.ip), b"hello")
+
+
+def claim(sender: Vm, ip: str) -> bytes:
+    """Return a frame that tells everybody that an address is a machine's."""
+    if ":" not in ip:
+        packet = frames.arp(sender.mac, ip, ip)
+        return frames.ethernet(sender.mac, frames.BROADCAST, frames.ARP, packet)
+    # A neighbour advertisement to all nodes, which overrides, with the MAC (RFC 4861, 4.4).
+    mac = bytes.fromhex(sender.mac.replace(":", ""))
+    told = b"\x20\0\0\0" + ipaddress.ip_address(ip).packed + b"\x02\x01" + mac
+    packet = frames.icmp(sender.ip6, "ff02::1", 136, told, hops=255)
+    return frames.ip_frame(sender.mac, "33:33:00:00:00:01", packet)
 
 
 def test_port_security(lab: Lab) -> None:
-    """A machine sends from its own MAC and address, and from no other."""
+    """A machine sends from its own MAC and addresses, claims no others, and sends from none."""
     alice, bob = two_on_a_guarded_network(lab)
+    sent: dict[object, bytes] = {}
+    for own, spoofed in ((alice.ip, "10.0.0.66"), (alice.ip6, "fd00:a::66")):
+        for source in ((alice.mac, own), (SPOOFED_MAC, own), (alice.mac, spoofed)):
+            sent[source] = greeting(source, bob)
+        for ip in (own, spoofed):
+            sent["claim", ip] = claim(alice, ip)
 
-    assert alice.delivers(greeting((alice.mac, alice.ip), bob), bob)
-    assert not alice.delivers(greeting((SPOOFED_MAC, alice.ip), bob), bob)
-    assert not alice.delivers(greeting((alice.mac, "10.0.0.66"), bob), bob)
-    claim = frames.arp(alice.mac, "10.0.0.66", "10.0.0.66")
-    assert not alice.delivers(frames.ethernet(alice.mac, frames.BROADCAST, frames.ARP, claim), bob)
+    allowed = {(what, ip) for ip in (alice.ip, alice.ip6) for what in (alice.mac, "claim")}
+    assert allowed == delivered(sent, alice, bob)
 
 
 def test_without_port_security(lab: Lab) -> None:
@@ -117,18 +144,26 @@ def test_allowed_address_pairs(lab: Lab) -> None:
         {"ip_address": "10.0.0.66"},
         {"ip_address": "10.0.0.67", "mac_address": SPOOFED_MAC},
         {"ip_address": "172.16.0.0/16"},
+        {"ip_address": "fd00:a::66"},
     ]
     alice, bob = two_on_a_guarded_network(lab, allowed_address_pairs=pairs)
 
-    for source in (
+    allowed = {
         (alice.mac, alice.ip),
         (alice.mac, "10.0.0.66"),
         (SPOOFED_MAC, "10.0.0.67"),
         (alice.mac, "172.16.5.5"),
-    ):
-        assert alice.delivers(greeting(source, bob), bob), source
-    for source in ((SPOOFED_MAC, "10.0.0.66"), (alice.mac, "10.0.0.68")):
-        assert not alice.delivers(greeting(source, bob), bob), source
+        (alice.mac, alice.ip6),
+        (alice.mac, "fd00:a::66"),
+    }
+    forbidden = {
+        (SPOOFED_MAC, "10.0.0.66"),
+        (alice.mac, "10.0.0.68"),
+        (SPOOFED_MAC, "fd00:a::66"),
+        (alice.mac, "fd00:a::68"),
+    }
+    sent = {source: greeting(source, bob) for source in allowed | forbidden}
+    assert allowed == delivered(sent, alice, bob)
 
 
 def test_admin_state(lab: Lab) -> None:
@@ -140,8 +175,8 @@ def test_admin_state(lab: Lab) -> None:
 
     lab.api.update("port", alice.port["id"], admin_state_up=False)
     lab.sync()
-    assert not alice.delivers(greeting((alice.mac, alice.ip), bob), bob)
-    assert not bob.delivers(greeting((bob.mac, bob.ip), alice), alice)
+    assert not alice.delivers(greeting((alice.mac, alice.ip), bob), bob, timeout_s=0.5)
+    assert not bob.delivers(greeting((bob.mac, bob.ip), alice), alice, timeout_s=0.5)
 
     lab.api.update("port", alice.port["id"], admin_state_up=True)
     lab.sync()
@@ -173,8 +208,11 @@ def test_a_port_that_is_deleted_while_in_use(lab: Lab) -> None:
     with carol.probe(bob.ip) as undisturbed:
         lab.api.delete("port", alice.port["id"])
         lab.sync()
-        assert not alice.delivers(greeting((alice.mac, alice.ip), bob), bob)
-        wait_until(lambda: not hv1.is_installed(alice.tap))
+        for one, other in ((alice, bob), (bob, alice)):
+            assert not one.delivers(greeting((one.mac, one.ip), other), other, timeout_s=0.5)
+        bound = lab.sbctl("--bare", "--columns=logical_port", "list", "Port_Binding").split()
+        assert alice.port["id"] not in bound
+        assert alice.tap in hv1.vsctl("list-ports", hv1.bridge).split()
     assert 0 == undisturbed.stop().lost
     again = lab.create_vm(red, hv1)
     assert 3 == again.ping(bob.ip)
@@ -193,16 +231,24 @@ def test_machine_starts_elsewhere(lab: Lab) -> None:
     assert alice.can_ping(bob.ip)
 
 
-def test_restart_of_the_proxy(lab: Lab) -> None:
-    """The proxy's death and return change nothing in Northbound, and cost no packet."""
-    hv1, hv2 = lab.chassis
-    red = lab.create_network("10.0.0.0/24")
-    with proxy_process(lab.folder, lab.nb.remote) as proxy:
-        alice, bob = lab.create_vm(red, hv1), lab.create_vm(red, hv2)
+def test_restart_of_the_proxy() -> None:
+    """The proxy's death and return, amid writes too, lose none of them and no packet."""
+    with Lab(2, proxy=service) as lab:
+        proxy = lab.rest
+        assert isinstance(proxy, Service)
+        red = lab.create_network("10.0.0.0/16")
+        alice, bob = (lab.create_vm(red, chassis) for chassis in lab.chassis)
         before = lab.dump_northbound()
         with alice.probe(bob.ip) as traffic:
-            proxy.kill()
+            proxy.process.kill()
             proxy.start()
-            proxy.wait_ready()
+            assert before == lab.dump_northbound()
+            with WriteStream(proxy, red["id"]) as stream:
+                stream.wait_acknowledged(time.monotonic(), 10.0)
+                proxy.process.kill()
+                proxy.start()
+                stream.wait_acknowledged(time.monotonic(), 10.0)
+            stream.check(lab)
+            carol = lab.create_vm(red, lab.chassis[0])
+            assert 3 == bob.ping(carol.ip)
         assert 0 == traffic.stop().lost
-        assert before == lab.dump_northbound()

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from http.client import HTTPException
 
 from daemon.ovsdb import wait_until
 from daemon.proxy import Rest
@@ -95,7 +96,7 @@ class WriteStream:
         self.possible[device_id].add(state)
         try:
             answer = self._rest(method, path, None if values is None else {"port": values})
-        except OSError:
+        except (OSError, HTTPException):
             return None
         if answer.status == good:
             self.possible[device_id] = {state}
