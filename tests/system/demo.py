@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from daemon.proxy import path_of
+from system.interrupt import interrupt_once
 from system.lab import Chassis, Lab, Vm, lab
 from system.lab.echo import Pinger
 from system.lab.service import Service, service
@@ -115,8 +116,7 @@ def main() -> int:
     if problem:
         print(problem, file=sys.stderr)
         return 1
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    interrupt_once()
     try:
         say("Starting OVN's central, the proxy and two hosts, each in a network namespace.")
         with Lab(2, proxy=service) as where:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 
+from system.interrupt import interrupt_once
 from system.lab import Lab
 from system.lab.service import Service, service
 
@@ -75,11 +76,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     given = parser.parse_args()
+    interrupt_once()
     print(f"{given.seconds:.0f} seconds, seed {given.seed}", flush=True)
     try:
         done = soak(given.seconds, given.seed)
     except AssertionError as error:
         print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted: nothing was audited, and nothing is left.", file=sys.stderr)
         return 1
     for name, count in sorted(done.items()):
         print(f"{count:6} {name.replace('_', ' ')}")
