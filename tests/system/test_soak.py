@@ -25,7 +25,7 @@ def test_a_short_soak() -> None:
 
 
 def test_the_audit_finds_what_is_wrong(lab: Lab) -> None:
-    """A leaked port of a switch, a port and a network that nobody made, a lost row are found."""
+    """What nobody has made, or what is lost, is found: on switches, in REST, in Northbound."""
     hv1, hv2 = lab.chassis
     shared = lab.create_network("10.255.0.0/24")["id"]
 
@@ -39,6 +39,11 @@ def test_the_audit_finds_what_is_wrong(lab: Lab) -> None:
     hv1.vsctl("del-port", "leaked")
     audit(lab, [], shared)
 
+    for table in ("Port_Group", "Address_Set"):
+        lab.nbctl("create", table, "name=stray")
+        with pytest.raises(AssertionError, match=rf"Northbound, {table}: .* on top"):
+            check()
+        lab.nbctl("destroy", table, "stray")
     vm = lab.create_vm({"id": shared}, hv2)
     with pytest.raises(AssertionError, match=f"REST, ports: ..{vm.port['id']}.. on top"):
         check()

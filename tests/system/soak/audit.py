@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.proxy import running_api
+from ovirt_ovn_proxy.nb import keys
 from system.lab import Lab
 
 from .clients import PATIENCE_S, Client
@@ -57,6 +58,10 @@ def agree(what: str, expected: Iterable[str], found: Iterable[str]) -> None:
     assert not stray, f"{what}: {sorted(stray)} on top"
 
 
+def _is_interface(port: dict[str, Any]) -> bool:
+    return bool(port["device_owner"].startswith("network:"))
+
+
 def _compare_with_clients(
     shown: dict[str, dict[str, Any]], clients: list[Client], shared_network_id: str
 ) -> None:
@@ -64,9 +69,7 @@ def _compare_with_clients(
     agree("REST, networks", networks, shown["networks"])
     ports = {guest.vm.port["id"] for client in clients for guest in client.guests}
     ports.update(*(client.spares for client in clients))
-    interfaces = {
-        it["id"] for it in shown["ports"].values() if it["device_owner"].startswith("network:")
-    }
+    interfaces = {it["id"] for it in shown["ports"].values() if _is_interface(it)}
     agree("REST, ports", ports, shown["ports"].keys() - interfaces)
     routers = [client.router for client in clients if client.router is not None]
     agree("REST, routers", routers, shown["routers"])
@@ -92,8 +95,15 @@ def _compare_with_northbound(lab: Lab, shown: dict[str, dict[str, Any]]) -> None
         ("routers", "Logical_Router", "_uuid"),
     ):
         agree(f"Northbound, {table}", shown[name], column(lab, table, key))
-    rules = shown["security-group-rules"].keys() - column(lab, "ACL", "_uuid")
-    assert not rules, f"Northbound: no ACL for {sorted(rules)}"
+    interfaces = {f"lrp{it['id']}" for it in shown["ports"].values() if _is_interface(it)}
+    agree("Northbound, Logical_Router_Port", interfaces, column(lab, "Logical_Router_Port", "name"))
+    # The group that drops what no other one lets in is not shown, nor are its rules.
+    name = f"name={keys.DROP_GROUP}"
+    hidden = {*lab.nbctl("--bare", "--columns=_uuid,acls", "find", "Port_Group", name).split()}
+    for name, table in (("security-groups", "Port_Group"), ("security-group-rules", "ACL")):
+        agree(f"Northbound, {table}", shown[name], {*column(lab, table, "_uuid")} - hidden)
+    for table in ("Address_Set", "NAT", "HA_Chassis_Group", "Logical_Router_Static_Route"):
+        agree(f"Northbound, {table}", (), column(lab, table, "_uuid"))
 
 
 def _compare_with_fresh_proxy(lab: Lab, shown: dict[str, dict[str, Any]]) -> None:

@@ -120,7 +120,11 @@ class Client:
         cidrs = [f"10.{self._number}.{third}.0/24"]
         if self._random.random() < 0.5:
             cidrs.append(f"fd00:{self._number}:{third}::/64")
-        network = self._lab.create_network(*cidrs, name=f"soak-{self._number}-{self._subnets}")
+        network = self._lab.create_network(
+            *cidrs,
+            name=f"soak-{self._number}-{self._subnets}",
+            port_security_enabled=self._random.random() < 0.5,
+        )
         self.networks[network["id"]] = network
         return True
 

@@ -22,7 +22,7 @@ CLIENTS = 3
 # The proxy's memory settles in the first part of a run. What it takes from then on until
 # the end, beyond what a busy allocator does, is a leak.
 SETTLES = 0.3
-GROWTH_KB = 8 * 1024
+GROWTH_KB = 4 * 1024
 SAMPLE_S = 10.0
 
 
@@ -43,14 +43,14 @@ def soak(seconds: float, seed: int) -> Counter[str]:
         begin = time.monotonic()
         for thread in threads:
             thread.start()
-        settled_kb = 0
+        settled_kb = rss_kb(pid)
         try:
             for thread in threads:
                 while thread.is_alive():
                     thread.join(min(SAMPLE_S, seconds / 10))
                     passed_s = time.monotonic() - begin
                     now_kb = rss_kb(pid)
-                    if passed_s <= seconds * SETTLES or not settled_kb:
+                    if passed_s <= seconds * SETTLES:
                         settled_kb = max(settled_kb, now_kb)
                     total = sum(sum(client.done.values()) for client in clients)
                     print(f"{passed_s:.0f} s: {total} operations, proxy {now_kb} KiB", flush=True)
