@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.proxy import http
 from system.demo import main
 from system.lab import namespace
 from system.leftovers import NOTHING, leftovers
@@ -75,6 +77,10 @@ def test_it_shows_what_it_says(demo: subprocess.Popen[str]) -> None:
         line = next(it for it in lines if it.startswith(command))
         done = subprocess.run(line.split(), capture_output=True, text=True, check=True)
         assert word in done.stdout
+    [(there, url)] = re.findall(r"^  ip netns exec (\S+) curl (\S+)$", output, re.M)
+    with namespace.Namespace(there).entered():
+        ports = http("GET", url).json["ports"]
+    assert {"alice", "bob"} == {port["name"] for port in ports}
 
 
 @pytest.mark.parametrize("word", ["Starting", "POST", "Ctrl-C removes"])
