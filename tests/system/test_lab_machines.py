@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -163,3 +165,16 @@ def test_probe(lab: Lab) -> None:
 
     assert 200 <= silence.longest_gap_ms < at_most_ms + 100
     assert 30 < silence.lost < silence.sent - 30
+
+
+def test_ctrl_c_while_a_probe_runs(lab: Lab) -> None:
+    """Ctrl-C, which ends the probe too, is no failure of the probe."""
+    alice = lab.create_vm(lab.create_network("10.0.0.0/24"), lab.chassis[0])
+
+    def press() -> None:
+        for pid in alice.namespace.pids():
+            os.kill(pid, signal.SIGINT)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), alice.probe(alice.ip):
+        press()

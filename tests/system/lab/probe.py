@@ -67,12 +67,14 @@ class Probe:
             self.result = Silence(**json.loads(output))
         return self.result
 
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.stop()
-        finally:
-            self._process.kill()
-            self._process.wait()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._process:
+            try:
+                # What ends the block otherwise, as Ctrl-C, may have ended the probe, and is told.
+                if kind is None:
+                    self.stop()
+            finally:
+                self._process.kill()
 
 
 def measure(pinger: echo.Pinger, interval_s: float) -> Silence:
