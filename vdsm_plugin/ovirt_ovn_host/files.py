@@ -38,7 +38,7 @@ def write(path: Path, content: str) -> None:
     """Give a file its new content in one step, or leave it as it is. Raises HostError."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with new.open("w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(content)
@@ -49,3 +49,11 @@ def write(path: Path, content: str) -> None:
         with contextlib.suppress(OSError):
             new.unlink()
         raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it, that everybody may look into, whatever the umask is."""
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
