@@ -3,8 +3,9 @@
 """Run commands in turns and measure what each costs. A program.
 
 Reads {"rounds": N, "commands": {NAME: COMMAND}} from standard input. A COMMAND has `argv`,
-`environment`, `variable` (gets the name of a file), `content` (of that file) and `expected`
-(what must be in the file afterwards). Writes {NAME: [CPU milliseconds with all children]}.
+`environment`, `variable` (gets the name of a file), `content` (of that file), `expected`
+(what must be in the file afterwards) and `status`. Writes {NAME: [CPU milliseconds with all
+children]}.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def cpu_ms(command: dict[str, Any]) -> float:
         # By its name: hooks replace the file.
         with open(file.name) as left:
             is_right = command["expected"] in left.read()
-    if status or not is_right:
+    status = os.waitstatus_to_exitcode(status)
+    if status != command["status"] or not is_right:
         sys.exit(f"{argv} has not done its work, status {status}")
     return (usage.ru_utime + usage.ru_stime) * 1000
 
