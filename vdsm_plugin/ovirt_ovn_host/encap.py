@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from .links import unpack
 
-from .links import Link, unpack
-from .networks import Network
-from .ovnfacts import OvnFacts
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .links import Link
+    from .networks import Network
+    from .ovnfacts import OvnFacts
 
 
 def outdated(encap: Sequence[bytes], network: Network, links: Mapping[str, Link]) -> bytes | None:

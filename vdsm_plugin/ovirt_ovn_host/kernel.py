@@ -9,7 +9,7 @@ children and a text form that changes with the version.
 from __future__ import annotations
 
 import os
-import socket
+from _socket import AF_NETLINK, NETLINK_ROUTE, SOCK_RAW, socket
 from struct import pack, unpack_from
 
 from . import rtnetlink
@@ -30,19 +30,21 @@ class _ChangedMeanwhile(Exception):
 def read_links() -> dict[str, Link]:
     """Return all links of this network namespace by name. Raises OSError."""
     for _ in range(_MOST_TRIES):
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+        try:
             kernel.settimeout(_TIMEOUT_S)
-            try:
-                return rtnetlink.decode(
-                    _dump(kernel, _GET_LINK, rtnetlink.NEW_LINK),
-                    _dump(kernel, _GET_ADDRESS, rtnetlink.NEW_ADDRESS),
-                )
-            except _ChangedMeanwhile:
-                continue
+            return rtnetlink.decode(
+                _dump(kernel, _GET_LINK, rtnetlink.NEW_LINK),
+                _dump(kernel, _GET_ADDRESS, rtnetlink.NEW_ADDRESS),
+            )
+        except _ChangedMeanwhile:
+            continue
+        finally:
+            kernel.close()
     raise OSError("the kernel's links change all the time")
 
 
-def _dump(kernel: socket.socket, request: int, wanted: int) -> list[bytes]:
+def _dump(kernel: socket, request: int, wanted: int) -> list[bytes]:
     """Return the payloads of all objects of a kind; the header is that of linux/netlink.h."""
     body = bytes(16)  # of every family and index
     kernel.send(pack("=IHHII", 16 + len(body), request, _REQUEST_DUMP, 1, 0) + body)

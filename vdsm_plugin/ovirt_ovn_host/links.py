@@ -8,9 +8,14 @@ vSwitch knows.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+# Not `socket`, here and in the modules around: it imports more than all else that they need.
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # Kinds of links that have no way to the outside but through their ports.
 _CONTROLLERS = frozenset({"bridge", "bond", "team"})
@@ -19,7 +24,7 @@ _CONTROLLERS = frozenset({"bridge", "bond", "team"})
 OVS_INTERNAL = "ovs-internal"
 
 
-class Link(NamedTuple):
+class Link(Value):
     """One link of this network namespace."""
 
     name: str
@@ -33,9 +38,9 @@ class Link(NamedTuple):
 def pack(address: str) -> bytes | None:
     """Return an address, with or without "/prefix", as its 4 or 16 bytes; None if it is none."""
     host = address.partition("/")[0].strip()
-    for family in (socket.AF_INET, socket.AF_INET6):
+    for family in (AF_INET, AF_INET6):
         try:
-            return socket.inet_pton(family, host)
+            return inet_pton(family, host)
         except (OSError, ValueError):  # the latter for what cannot even be passed to C
             continue
     return None
@@ -43,12 +48,12 @@ def pack(address: str) -> bytes | None:
 
 def family_of(address: bytes) -> int:
     """Return AF_INET or AF_INET6."""
-    return socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    return AF_INET if len(address) == 4 else AF_INET6
 
 
 def unpack(address: bytes) -> str:
     """Return the text of a packed address."""
-    return socket.inet_ntop(family_of(address), address)
+    return inet_ntop(family_of(address), address)
 
 
 def ports_of(links: Mapping[str, Link], controller: str) -> list[Link]:

@@ -10,14 +10,18 @@ whose bridgeless network has moved), the request's own meaning counts: it is gon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
 from .links import OVS_INTERNAL, Link, ports_of
-from .networks import Network, Request
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .networks import Network, Request
 
 
-class Host(NamedTuple):
+class Host(Value):
     """A host as it is."""
 
     links: Mapping[str, Link]
@@ -25,7 +29,7 @@ class Host(NamedTuple):
     bonds: frozenset[str] = frozenset()  # those of the running configuration
 
 
-class Change(NamedTuple):
+class Change(Value):
     """What a request leaves behind."""
 
     links: Mapping[str, Link]

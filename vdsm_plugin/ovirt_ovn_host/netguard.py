@@ -11,14 +11,18 @@ addresses (RFC 8200 section 5).
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from typing import NamedTuple
+from _socket import AF_INET6
 
 from .links import descend, family_of, nics_below, path_mtu_bytes, unpack
 from .netchange import Change, Host, apply
-from .networks import Network, Request
 from .ovnfacts import OvnFacts, add_to
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .networks import Network, Request
 
 _LEAST_IPV6_MTU_BYTES = 1280
 # What Geneve with OVN's option puts around a frame's payload, over IPv4 and over IPv6.
@@ -29,7 +33,7 @@ DEFAULT_VNIC_MTU_BYTES = 1442
 _KERNEL_LINKS = ("genev_sys_", "vxlan_sys_", "gre_sys", "ovs-system")
 
 
-class Judgement(NamedTuple):
+class Judgement(Value):
     """The request passes if there are no refusals."""
 
     refusals: tuple[str, ...] = ()  # each with who is at fault, the reason, and what to do
@@ -56,7 +60,7 @@ def judge(host: Host, ovn: OvnFacts, request: Request, tunnel_network: str = "")
     return Judgement(tuple(refusals), () if refusals else tuple(warnings))
 
 
-class _Case(NamedTuple):
+class _Case(Value):
     host: Host
     ovn: OvnFacts
     request: Request
@@ -126,7 +130,7 @@ def _carries(case: _Case, address: bytes, name: str) -> bool:
     link = after[name]
     if address not in link.addresses:
         return False
-    if family_of(address) == socket.AF_INET6 and link.mtu_bytes < _LEAST_IPV6_MTU_BYTES:
+    if family_of(address) == AF_INET6 and link.mtu_bytes < _LEAST_IPV6_MTU_BYTES:
         return False
     if nics_below(after, name):
         return True

@@ -9,11 +9,15 @@ is what its hooks get and what it keeps in its files; keys not named here are le
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from _socket import AF_INET, AF_INET6
 
 from .links import pack
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 _DEFAULT_MTU_BYTES = 1500
 
@@ -22,7 +26,7 @@ class NotUnderstood(Exception):
     """The request has not the form that is known; the message names the place."""
 
 
-class Network(NamedTuple):
+class Network(Value):
     """One network of VDSM's, or the removal of one."""
 
     name: str
@@ -56,7 +60,7 @@ class Network(NamedTuple):
         return self.name if self.has_own_link else self.port
 
 
-class Bond(NamedTuple):
+class Bond(Value):
     """One bond of VDSM's, or the removal of one."""
 
     name: str
@@ -65,7 +69,7 @@ class Bond(NamedTuple):
     is_ovs: bool = False  # for networks of the switch type "ovs"
 
 
-class Request(NamedTuple):
+class Request(Value):
     """What setupNetworks is asked to do."""
 
     networks: Mapping[str, Network]
@@ -113,9 +117,9 @@ def _decode_network(name: str, data: Any) -> Network:
     extra = _text(custom, "ipv4_addrs", where).split(",")
     dynamic = set()
     if attributes.get("bootproto") == "dhcp" and not static4:
-        dynamic.add(int(socket.AF_INET))
+        dynamic.add(AF_INET)
     if not static6 and (_flag(attributes.get("dhcpv6")) or _flag(attributes.get("ipv6autoconf"))):
-        dynamic.add(int(socket.AF_INET6))
+        dynamic.add(AF_INET6)
     return Network(
         name,
         base=_text(attributes, "nic", where) or _text(attributes, "bonding", where),

@@ -7,11 +7,14 @@ Pure. Keys are those of ovn-controller(8).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
 from .links import OVS_INTERNAL, Link, pack
 from .snapshot import DEFAULT_BRIDGE, as_map, key_in_use, plugged
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 # The tables and columns that `decode` needs.
 TABLES = {
@@ -22,7 +25,7 @@ TABLES = {
 }
 
 
-class Interface(NamedTuple):
+class Interface(Value):
     """One interface of an Open vSwitch bridge."""
 
     bridge: str
@@ -31,7 +34,7 @@ class Interface(NamedTuple):
     is_localnet: bool = False  # OVN's patch to a physical network
 
 
-class OvnFacts(NamedTuple):
+class OvnFacts(Value):
     """The settings and links of OVN on this host."""
 
     encap_key: str = "ovn-encap-ip"  # the key of external_ids that counts for the addresses

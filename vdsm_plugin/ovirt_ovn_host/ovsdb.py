@@ -7,13 +7,16 @@ I/O. One to a connection (RFC 7047 section 4.1.3), all of it within a time-out.
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from _socket import AF_UNIX, socket, timeout
 
 from . import fastjson, localdb, snapshot
 from .localdb import LocalDatabaseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 TIMEOUT_S = 3.0
 
@@ -41,11 +44,14 @@ def transact(operations: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT
     """
     params = [localdb.DATABASE, *operations]
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
+        connection = socket(AF_UNIX)
+        try:
             connection.settimeout(timeout_s)
             connection.connect(localdb.SOCKET)
             results = call(connection, "transact", params, timeout_s)
-    except socket.timeout:  # its name is TimeoutError from Python 3.10 on
+        finally:
+            connection.close()
+    except timeout:  # its name is TimeoutError from Python 3.10 on
         raise LocalDatabaseError(f"no answer within {timeout_s:g} seconds") from None
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NoLocalDatabase(error) from error
@@ -62,7 +68,7 @@ def transact(operations: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT
     return results
 
 
-def call(connection: socket.socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
+def call(connection: socket, method: str, params: Sequence[Any], timeout_s: float) -> Any:
     """Send one request over a connection and return its result.
 
     OSError if there is no answer in time, ValueError if it is an error, or none of OVSDB's.
@@ -78,7 +84,7 @@ def call(connection: socket.socket, method: str, params: Sequence[Any], timeout_
     return reply["result"]
 
 
-def _reply(connection: socket.socket, end: float) -> Any:
+def _reply(connection: socket, end: float) -> Any:
     """Return the first message: the server sends no other within so short a time-out."""
     text = b""
     while True:

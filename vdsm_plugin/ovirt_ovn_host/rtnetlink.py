@@ -7,10 +7,13 @@ Pure. Layouts are those of linux/netlink.h, linux/if_link.h and linux/if_addr.h.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from struct import unpack_from
 
 from .links import Link
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 NEW_LINK = 16
 NEW_ADDRESS = 20

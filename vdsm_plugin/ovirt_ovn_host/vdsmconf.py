@@ -9,9 +9,12 @@ I/O. VDSM keeps one JSON file for each network and each bond
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from . import fastjson, hookio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 RUNNING = "/var/lib/vdsm/staging/netconf"
 
