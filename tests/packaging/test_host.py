@@ -17,6 +17,7 @@ from ovirt_ovn_host import localdb
 
 ROOT = Path(__file__).resolve().parents[2]
 SUDOERS = ROOT / "vdsm_plugin" / "sudoers"
+DATA = ROOT / "tests" / "data" / "vdsm"
 POINTS = {
     "after_get_all_vm_stats",
     "after_get_caps",
@@ -43,7 +44,7 @@ ENDING = {
     "before_vm_migrate_source",
 }
 # These have something to do on each host.
-ALWAYS = {"after_get_caps", "after_get_stats", "before_vdsm_start"}
+ALWAYS = {"after_get_caps", "after_get_stats", "before_network_setup", "before_vdsm_start"}
 LIBRARY = "usr/share/ovirt-provider-ovn-driver"
 SETTINGS = "etc/ovirt-provider-ovn-driver"
 DROP_IN = "usr/lib/systemd/system/ovn-controller.service.d/50-ovirt-provider-ovn-driver.conf"
@@ -164,13 +165,22 @@ def test_guards(installed: Path, point: str) -> None:
 @pytest.mark.parametrize("point", sorted(POINTS - ALWAYS))
 def test_what_is_not_ours_ends_in_the_guard(installed: Path, point: str, shell: list[str]) -> None:
     """Nothing is said, and no Python is started, in the shells of all distributions."""
-    guard = installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn"
-    environment = {"provider_type": "EXTERNAL_NETWORK", "plugin_type": "OTHER", "vmId": "no-vm"}
+    guard = (installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn").read_text()
+    # The program is there, and who starts it is heard.
+    text = guard.replace(f"/{LIBRARY}/hook.py", "/dev/null").replace(sys.executable, "echo started")
+    assert text.count("echo started") == 1
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "provider_type": "EXTERNAL_NETWORK",
+        "plugin_type": "OTHER",
+        "vmId": "no-vm",
+        # With an interface, but of a Linux bridge.
+        "_hook_domxml": str(DATA / "nic-create.xml"),
+    }
     done = subprocess.run(
-        [*shell, guard], env=environment, capture_output=True, text=True, timeout=10
+        [*shell, "-c", text], env=environment, capture_output=True, text=True, timeout=10
     )
 
-    # There is no Python at hand that would find the program at its place.
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
