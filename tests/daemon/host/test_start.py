@@ -50,7 +50,6 @@ def connect(host, **arguments):
 """
 FAKE_CONFIG = """
 class config:
-    getboolean = staticmethod({("vars", "ssl"): True}.get)
     getboolean = staticmethod(lambda section, key: {("vars", "ssl"): True}[section, key])
 """
 
