@@ -150,11 +150,17 @@ def _free_ovs_base(picture: _Picture, host: Host, request: Request, old: Network
 
 
 def _set_base_mtus(picture: _Picture, request: Request) -> None:
-    """Give each base the largest MTU of what is on it, and a bond's to its ports."""
+    """Give each base the largest MTU of what is on it, and a bond's to its ports.
+
+    VDSM does so for the bases of all VLANs, and an untagged network on one of them counts
+    only if the request names it.
+    """
     networks = [network for network in request.networks.values() if network.base]
-    for base in {network.base for network in networks} & set(picture.links):
+    vlans = [link for link in picture.links.values() if link.kind == "vlan"]
+    bases = {network.base for network in networks} | {vlan.lower for vlan in vlans}
+    for base in bases & set(picture.links):
         mtus = [network.mtu_bytes for network in networks if network.base == base]
-        mtus += [link.mtu_bytes for link in picture.links.values() if link.lower == base]
+        mtus += [vlan.mtu_bytes for vlan in vlans if vlan.lower == base]
         picture.edit(base, mtu_bytes=max(mtus))
         if picture.links[base].kind == "bond":
             for port in ports_of(picture.links, base):

@@ -69,6 +69,16 @@ OWN_BOND = host("eth0", "eth1", "bond0 bond eth0 eth1 = 192.0.2.10")
 OWN_BRIDGE = host("eth0", "eth1", "br0 bridge eth0 vnet9 = 192.0.2.10", "vnet9 tun")
 OWN_VLAN = host("eth0", "bond0 bond eth0", "store vlan bond0 = 192.0.2.10")
 NO_WAY_OUT = host("inner bridge vnet9 = 192.0.2.10", "vnet9 tun", networks={"inner": net(ip=A)})
+# VDSM takes the MTU of a network card from its VLANs, and forgets who has it untagged.
+JUMBO_VLANS = host(
+    *("eth1 mtu 9000 = 192.0.2.10", "eth1.5 vlan eth1 mtu 9000", "eth1.6 vlan eth1", "eth2"),
+    "vnet0 tun mtu 8942",
+    networks={
+        "tunnel": net(nic="eth1", ip=A, bridged=False, mtu=9000),
+        "green": net(nic="eth1", vlan=5, bridged=False, mtu=9000),
+        "blue": net(nic="eth1", vlan=6, bridged=False),
+    },
+)
 JUMBO = NIC._replace(links=host("eth1 mtu 9000 = 192.0.2.10", "vnet0 tun mtu 8942").links)
 
 FIRST_DEPLOYMENT = params(
@@ -289,6 +299,8 @@ NARROWED = params(
         expected=NARROW,
         ovn=WITH_VNIC,
     ),
+    Case("by a VLAN that goes", JUMBO_VLANS, {"green": REMOVE}, {}, NARROW, ovn=WITH_VNIC),
+    Case("by a VLAN, not", JUMBO_VLANS, {"blue": REMOVE, "red": net(nic="eth2")}, ovn=WITH_VNIC),
     Case("below no vNIC", JUMBO, {"tunnel": net(nic="eth1", ip=A, bridged=False)}),
     Case(
         "v6 still has it",
