@@ -49,5 +49,5 @@ def add_ovn(
             f"no host id for the engine: the system-id {chassis} is longer than "
             f"{_MAX_HOST_ID} characters"
         )
-    changed[BINDING_HOST_IDS] = {**caps.get(BINDING_HOST_IDS, {}), PLUGIN_TYPE: chassis}
+    changed[BINDING_HOST_IDS] = {**(caps.get(BINDING_HOST_IDS) or {}), PLUGIN_TYPE: chassis}
     return changed, ""

@@ -49,6 +49,7 @@ def test_all_there_is() -> None:
     [
         ({}, {}),
         ({"openstack_binding_host_ids": {}}, {}),
+        ({"openstack_binding_host_ids": None}, {}),
         (
             {"openstack_binding_host_ids": {"OPEN_VSWITCH": "h", "OPENSTACK_OVN": "h"}},
             {"OPEN_VSWITCH": "h", "OPENSTACK_OVN": "h"},
