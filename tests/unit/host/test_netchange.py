@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovirt_ovn_host.links import nics_below
 from ovirt_ovn_host.netchange import Host, apply
 from ovirt_ovn_host.netguard import judge
 from ovirt_ovn_host.networks import Request, decode_bonds, decode_networks
@@ -69,12 +70,17 @@ def deployed(configuration: Configuration) -> Host:
 
 @given(configurations())
 def test_deployment(wanted: Configuration) -> None:
-    """Each network's link is there with its address, over the links that it needs."""
+    """Each network's link is there with its address, over the links that it needs, as wide."""
     host = deployed(wanted)
 
     for network in host.networks.values():
         assert host.links[network.top].addresses == network.addresses
         assert network.port == network.top or host.links[network.port].controller == network.top
+        bond_nics = wanted.bonds.get(network.base, {}).get("nics")
+        nics = set(bond_nics or [network.base])
+        assert nics == nics_below(host.links, network.top)
+        mtus = [it.mtu_bytes for it in host.networks.values() if it.base == network.base]
+        assert {max(mtus)} == {host.links[name].mtu_bytes for name in (network.base, *nics)}
     for name, attributes in wanted.bonds.items():
         ports = {link.name for link in host.links.values() if link.controller == name}
         assert set(attributes["nics"]) == ports

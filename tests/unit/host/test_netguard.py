@@ -17,6 +17,11 @@ WITH_VNIC = OvnFacts(encap_value=A, interfaces={"vnet0": Interface("br-int", is_
 # --- hosts, each with the tunnel address somewhere ---
 
 BARE = host("eth0 = 192.0.2.10", "eth1")
+ONE_NIC = host("eth0 = 192.0.2.10")
+WITH_VDSM_OVS = host(
+    *("eth0 = 192.0.2.10", "eth1", "red openvswitch"),
+    networks={"red": net(nic="eth1", switch="ovs")},
+)
 BARE6 = host("eth0 = 2001:db8::10", "eth1")
 MANAGED = host(
     "eth0",
@@ -69,6 +74,7 @@ OWN_BOND = host("eth0", "eth1", "bond0 bond eth0 eth1 = 192.0.2.10")
 OWN_BRIDGE = host("eth0", "eth1", "br0 bridge eth0 vnet9 = 192.0.2.10", "vnet9 tun")
 OWN_VLAN = host("eth0", "bond0 bond eth0", "store vlan bond0 = 192.0.2.10")
 NO_WAY_OUT = host("inner bridge vnet9 = 192.0.2.10", "vnet9 tun", networks={"inner": net(ip=A)})
+NARROW_BEFORE = NIC._replace(links=host("eth0", "eth1 mtu 1400 = 192.0.2.10").links)
 # VDSM takes the MTU of a network card from its VLANs, and forgets who has it untagged.
 JUMBO_VLANS = host(
     *("eth1 mtu 9000 = 192.0.2.10", "eth1.5 vlan eth1 mtu 9000", "eth1.6 vlan eth1", "eth2"),
@@ -234,7 +240,13 @@ MOVED = params(
         {"tunnel": net(nic="eth1", ip=A, bridged=False)},
         {"bond0": REMOVE},
     ),
-    Case("to Open vSwitch", BARE, {"tunnel": net(nic="eth0", ip=A, switch="ovs")}),
+    Case("to Open vSwitch", ONE_NIC, {"tunnel": net(nic="eth0", ip=A, switch="ovs")}),
+    Case(
+        "to Open vSwitch without it",
+        WITH_VDSM_OVS,
+        {"green": net(nic="eth0", switch="ovs")},
+        expected="network green: no link",
+    ),
 )
 
 BOND_LOST = "bond bond0: no link"
@@ -296,6 +308,14 @@ NARROWED = params(
         "below a jumbo vNIC",
         JUMBO,
         {"tunnel": net(nic="eth1", ip=A, bridged=False)},
+        expected=NARROW,
+        ovn=WITH_VNIC,
+    ),
+    Case("before", NARROW_BEFORE, {"tunnel": net(nic="eth1", ip=A, bridged=False, mtu=1400)}),
+    Case(
+        "below a vNIC without a link",
+        NIC,
+        {"tunnel": net(nic="eth1", ip=A, bridged=False, mtu=1400)},
         expected=NARROW,
         ovn=WITH_VNIC,
     ),

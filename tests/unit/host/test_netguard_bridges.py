@@ -48,6 +48,22 @@ IN_USE = UNUSED._replace(
         "patch-red": Interface("vdsmbr_x", "patch", is_localnet=True),
     }
 )
+VDSM_OVS_TWO = host(
+    *("eth0", "eth1", "red openvswitch = 192.0.2.10", "blue openvswitch"),
+    networks={
+        "red": net(nic="eth1", ip=A, switch="ovs"),
+        "blue": net(nic="eth1", vlan=3, switch="ovs"),
+    },
+)
+VDSM_OVS_APART = VDSM_OVS_TWO._replace(
+    networks={
+        **VDSM_OVS_TWO.networks,
+        **decode_networks({"blue": net(nic="eth0", switch="ovs")}),
+    }
+)
+IN_USE_BY_TWO = IN_USE._replace(
+    interfaces={**IN_USE.interfaces, "blue": Interface("vdsmbr_x", "internal")}
+)
 TUNNEL_ON_IT = UNUSED._replace(encap_value=A)
 # The administrator's bridge has the tunnel address itself.
 ON_BRIDGE = host("eth0", "eth3", "br-ex openvswitch = 192.0.2.10")
@@ -77,6 +93,21 @@ NAMES = params(
     on_host("a vNIC's", {"vnet0": net()}, {}, "network vnet0: name taken"),
     on_host("a tunnel's", {"ovn-hv2-0": net()}, {}, "network ovn-hv2-0: name taken"),
     on_host("the kernel's", {"genev_sys_6081": net()}, {}, "network genev_sys_6081: name taken"),
+    on_host(
+        "the kernel's others",
+        {"vxlan_sys_4789": net(), "gre_sys": net(), "ovs-system": net()},
+        {},
+        "network vxlan_sys_4789: name taken, network gre_sys: name taken,"
+        " network ovs-system: name taken",
+    ),
+    Case(
+        "bridgeless gets a bridge",
+        HOST._replace(networks=decode_networks({"br-int": net(nic="eth1", bridged=False)})),
+        {"br-int": net(nic="eth1")},
+        {},
+        "network br-int: name taken",
+        ovn=OVN,
+    ),
     on_host("bond br-int", {}, {"br-int": bond("eth0")}, "bond br-int: name taken"),
     on_host("bridgeless needs no link", {"br-int": net(nic="eth0", bridged=False)}),
     on_host("unknown to VDSM", {"br-int": REMOVE}),
@@ -110,6 +141,15 @@ VDSM_OWN = params(
     Case("removed, in use", VDSM_OVS, {"red": REMOVE}, {}, "network red: port taken", ovn=IN_USE),
     Case("edited", VDSM_OVS, {"red": net(nic="eth1", vlan=3, switch="ovs")}, ovn=IN_USE),
     Case("another on it", VDSM_OVS, {"blue": net(nic="eth1", vlan=3, switch="ovs")}, ovn=IN_USE),
+    Case(
+        "removed, in use, beside another",
+        VDSM_OVS_APART,
+        {"red": REMOVE},
+        {},
+        "network red: port taken",
+        ovn=IN_USE,
+    ),
+    Case("another removed", VDSM_OVS_TWO, {"blue": REMOVE}, ovn=IN_USE_BY_TWO),
     Case(
         "tunnel kept",
         VDSM_OVS,
