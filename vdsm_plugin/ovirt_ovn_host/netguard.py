@@ -171,22 +171,29 @@ def _narrowings(case: _Case, address: bytes) -> Iterator[str]:
 
 
 def _taken_names(case: _Case) -> Iterator[str]:
-    """Yield why links may not be made or removed by names that are OVN's."""
+    """Yield why links may not be made, used or removed by names that are OVN's."""
     bridges = case.bridges()
     owned = {name: f"OVN's bridge {name}" for name in bridges}
     for name, interface in case.ovn.interfaces.items():
         if interface.bridge in bridges and (interface.kind or interface.is_vnic):
             owned.setdefault(name, f"a port of OVN's bridge {interface.bridge}")
-    touched = {f"bond {name}": [name] for name in case.request.bonds}
+    touched = {}
+    for name, bond in case.request.bonds.items():
+        touched[f"bond {name}"] = [name, *filter(_is_kernels, sorted(bond.nics))]
     for name, network in case.request.networks.items():
         old = case.host.networks.get(name, network)
         own = [name] if network.has_own_link or old.has_own_link else []
-        touched[f"network {name}"] = [*own, network.vlan_link]
+        kernels = filter(_is_kernels, [network.base])
+        touched[f"network {name}"] = [*own, network.vlan_link, *kernels]
     for who, names in touched.items():
         for name in names:
-            what = "Open vSwitch itself" if name.startswith(_KERNEL_LINKS) else owned.get(name)
+            what = "Open vSwitch itself" if _is_kernels(name) else owned.get(name)
             if what:
                 yield f"{who}: the name {name} belongs to {what}. Choose another name"
+
+
+def _is_kernels(name: str) -> bool:
+    return name.startswith(_KERNEL_LINKS)
 
 
 def _taken_ports(case: _Case) -> Iterator[str]:

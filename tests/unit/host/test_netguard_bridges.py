@@ -94,6 +94,12 @@ NAMES = params(
     on_host("a tunnel's", {"ovn-hv2-0": net()}, {}, "network ovn-hv2-0: name taken"),
     on_host("the kernel's", {"genev_sys_6081": net()}, {}, "network genev_sys_6081: name taken"),
     on_host(
+        "the kernel's, below",
+        {"red": net(nic="genev_sys_6081")},
+        {"bond1": bond("eth0", "genev_sys_6081")},
+        "bond bond1: name taken, network red: name taken",
+    ),
+    on_host(
         "the kernel's others",
         {"vxlan_sys_4789": net(), "gre_sys": net(), "ovs-system": net()},
         {},
