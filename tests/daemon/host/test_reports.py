@@ -94,6 +94,18 @@ def test_a_host_id_that_ovs_vsctl_would_quote(machine: Machine, switch: OpenVSwi
     assert {"OVIRT_PROVIDER_OVN": VM1} == outcome.data["openstack_binding_host_ids"]
 
 
+def test_no_version_of_ovn(machine: Machine, chassis: OpenVSwitch) -> None:
+    """Without ovn-controller, and with one that hangs, its version alone is missing."""
+    program = "/usr/bin/ovn-controller"
+    for state in (machine.missing(program), machine.replaced(program, "exec sleep 30")):
+        with state:
+            outcome = machine.hook("after_get_caps", data={})
+
+        assert (0, "") == (outcome.ours.status, outcome.ours.stderr)
+        assert "hv1.example.com" == outcome.data["ovn"]["chassis"]
+        assert "ovnVersion" not in outcome.data["ovn"]
+
+
 def test_no_system_id(machine: Machine, switch: OpenVSwitch) -> None:
     """A host without a system-id has capabilities, and a line says what is missing."""
     outcome = machine.hook("after_get_caps", data=DATA["after_get_caps"])

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.daemon
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "vdsm"
 NIC = (DATA / "nic-create.xml").read_text()
+HOSTDEV = (DATA / "nic-hostdev.xml").read_text()
 DOMAIN = (DATA / "domain.xml").read_text()
 VM = "bbbbbbbb-0000-4000-8000-000000000001"
 PORT1 = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -67,9 +68,9 @@ class Vdsm:
         script = f"mkdir -p /run/vdsm/{VM}; printf {flags} >/run/vdsm/{VM}/launchflags"
         self.machine.run("sh", "-c", script, user=VDSM)
 
-    def create_vnic(self, custom: Mapping[str, str] = OVN) -> Outcome:
+    def create_vnic(self, custom: Mapping[str, str] = OVN, xml: str = NIC) -> Outcome:
         """Go on: build the XML of a vNIC."""
-        return self.machine.hook("before_device_create", xml=NIC, custom=custom, vm_id=VM)
+        return self.machine.hook("before_device_create", xml=xml, custom=custom, vm_id=VM)
 
     def load_flags(self) -> int:
         """Go on: read the flags that libvirt gets."""
@@ -163,12 +164,21 @@ def test_a_vm_from_memory(bridge: str, vdsm: Vdsm) -> None:
 
 
 @pytest.mark.parametrize(
-    "custom", [{}, {**OVN, "plugin_type": "OPEN_VSWITCH"}, {**OVN, "vnic_id": "no port"}]
+    ("custom", "xml"),
+    [
+        ({}, NIC),
+        ({**OVN, "plugin_type": "OPEN_VSWITCH"}, NIC),
+        ({**OVN, "vnic_id": "no port"}, NIC),
+        (OVN, HOSTDEV),
+    ],
+    ids=["nobody's", "another's", "without-port", "hostdev"],
 )
-def test_vms_without_ports_do_not_wait(bridge: str, vdsm: Vdsm, custom: dict[str, str]) -> None:
+def test_vms_without_ports_do_not_wait(
+    bridge: str, vdsm: Vdsm, custom: dict[str, str], xml: str
+) -> None:
     """Only a vNIC that is connected to OVN pauses its VM."""
     vdsm.dump_flags(0)
-    vdsm.create_vnic(custom)
+    vdsm.create_vnic(custom, xml)
 
     assert "0" == vdsm.flags.read_text()
 
