@@ -6,21 +6,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, NoReturn, cast
+from typing import NoReturn, cast
 
 from ..errors import BadRequest
 from ..nb.rows import Router, RouterPort, StaticRoute
 from ..wire.router import MOST_ROUTES
-from ..wire.router_sides import connected, routes_of
+from ..wire.router_sides import Route, connected, route_of, routes_of
 from .draft import Draft
 from .router_state import DEFAULT_ROUTE
-
-
-class Route(NamedTuple):
-    """A route as the API has it."""
-
-    destination: str
-    nexthop: str
 
 
 def read_routes(given: Iterable[Mapping[str, str]]) -> list[Route]:
@@ -30,7 +23,7 @@ def read_routes(given: Iterable[Mapping[str, str]]) -> list[Route]:
 
 def shown_routes(draft: Draft, router: Router) -> list[Route]:
     """Return the routes that a router's user sees."""
-    return [Route(row.ip_prefix, row.nexthop) for row in routes_of(router, draft)]
+    return [route_of(row) for row in routes_of(router, draft)]
 
 
 def replace_routes(draft: Draft, router: Router, wanted: Sequence[Route]) -> None:
@@ -43,7 +36,7 @@ def replace_routes(draft: Draft, router: Router, wanted: Sequence[Route]) -> Non
         )
     missing = set(wanted)
     for row in routes_of(router, draft):
-        route = Route(row.ip_prefix, row.nexthop)
+        route = route_of(row)
         if route in missing:
             missing.remove(route)
         else:
@@ -61,7 +54,7 @@ def check_routes(draft: Draft, router: Router) -> None:
     """
     old = draft.view.router(router.uuid)
     before = _Reach(draft.view.router_ports(old)) if old is not None else None
-    kept = {Route(row.ip_prefix, row.nexthop) for row in routes_of(old, draft.view)} if old else ()
+    kept = set(map(route_of, routes_of(old, draft.view))) if old else set()
     after = _Reach(cast("list[RouterPort]", draft.children(router, "ports")))
     for route in shown_routes(draft, router):
         reason = after.objection(route)

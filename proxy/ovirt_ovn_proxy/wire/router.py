@@ -18,7 +18,7 @@ from . import readers
 from .attributes import STANDARD, Attribute, AttributeTable, Values, read_json
 from .common import Lookup, standard
 from .port import fixed_ips, read_fixed_ips
-from .router_sides import gateway_of, routes_of
+from .router_sides import gateway_of, route_of, routes_of
 from .subnet import ranges_of
 
 MOST_ROUTES = 30
@@ -115,10 +115,7 @@ def encode_router(router: Router, lookup: Lookup, config: Config) -> dict[str, A
         "admin_state_up": router.enabled is not False,
         "status": "ACTIVE",
         "external_gateway_info": _encode_gateway(router, lookup),
-        "routes": [
-            {"destination": row.ip_prefix, "nexthop": row.nexthop}
-            for row in routes_of(router, lookup)
-        ],
+        "routes": [route_of(row)._asdict() for row in routes_of(router, lookup)],
         "availability_zone_hints": [],
         "availability_zones": [],
     }

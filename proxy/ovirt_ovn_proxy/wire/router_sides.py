@@ -33,6 +33,13 @@ class Side(NamedTuple):
         return [network.partition("/")[0] for network in self.router_port.networks]
 
 
+class Route(NamedTuple):
+    """A static route as the API has it."""
+
+    destination: str
+    nexthop: str
+
+
 def sides_of(router: Router, lookup: Lookup) -> list[Side]:
     """Return a router's ports on networks, the external gateway's too."""
     sides = []
@@ -89,6 +96,18 @@ def routes_of(router: Router, lookup: Lookup) -> list[StaticRoute]:
     rows = cast("list[StaticRoute]", lookup.children(router, "static_routes"))
     shown = [row for row in rows if not is_gateway_route(row) and row.policy != "src-ip"]
     return sorted(shown, key=lambda row: (row.ip_prefix, row.nexthop, row.uuid))
+
+
+def route_of(row: StaticRoute) -> Route:
+    """Return a route in the API's spelling, a malformed one as it is.
+
+    ovirt-provider-ovn keeps what its clients wrote, host bits and all.
+    """
+    try:
+        destination = ipaddress.ip_network(row.ip_prefix, strict=False)
+        return Route(str(destination), str(ipaddress.ip_address(row.nexthop)))
+    except ValueError:
+        return Route(row.ip_prefix, row.nexthop)
 
 
 def is_gateway_route(row: StaticRoute) -> bool:

@@ -269,6 +269,19 @@ def test_extra_routes(name: str, given: Any, expected: Any) -> None:
     assert_answered(plan, rows, "routers")
 
 
+def test_a_route_in_another_spelling() -> None:
+    """A route that ovirt-provider-ovn has kept with host bits is the same one without them."""
+    written = a_route({**HOP, "destination": HOP["destination"].replace(".0/", ".5/")})
+    rows = with_rows(ROUTED, a_router(INSIDE_LRP, static_routes=(ROUTE,)), written)
+    same = put("routers", ROUTER, routes=[HOP])(view_of(*rows))
+    gone = act("remove_extraroutes", ROUTER, {"router": {"routes": [HOP]}})(view_of(*rows))
+
+    assert written.ip_prefix != HOP["destination"]
+    assert ((), [HOP]) == (same.steps, same.answer["router"]["routes"])
+    assert [] == gone.answer["router"]["routes"]
+    assert_answered(gone, rows, "routers")
+
+
 @pytest.mark.parametrize(
     ("destination", "nexthop"),
     [

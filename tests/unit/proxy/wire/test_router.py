@@ -103,6 +103,20 @@ def a_route(number: int, destination: str, nexthop: str, **columns: Any) -> Stat
                 ]
             },
         ),
+        # As ovirt-provider-ovn keeps what it is given, and as nobody can read it.
+        (
+            (
+                a_router(static_routes=tuple(map(row_id, (90, 91)))),
+                a_route(90, "FD09::9/64", "FD00:0::9"),
+                a_route(91, "nonsense", "10.0.0.9"),
+            ),
+            {
+                "routes": [
+                    {"destination": "fd09::/64", "nexthop": "fd00::9"},
+                    {"destination": "nonsense", "nexthop": "10.0.0.9"},
+                ]
+            },
+        ),
     ],
 )
 def test_encode(rows: tuple[Row, ...], differences: dict[str, Any]) -> None:
