@@ -50,7 +50,9 @@ FLOATING_IP = AttributeTable(
             is_filter=True,
             is_sortable=True,
         ),
-        Attribute("floating_ip_address", _ipv4, put=False, is_filter=True, is_sortable=True),
+        Attribute(
+            "floating_ip_address", _ipv4, put=False, null=None, is_filter=True, is_sortable=True
+        ),
         Attribute("subnet_id", readers.identifier, put=False, null=None),
         Attribute("port_id", readers.identifier, null=None, is_filter=True),
         Attribute("fixed_ip_address", _ipv4, null=None, is_filter=True, is_sortable=True),

@@ -209,7 +209,10 @@ def test_create() -> None:
         ({"floating_ip_address": "203.0.113.77"}, "203.0.113.77"),
         ({"subnet_id": EXT_SUBNET}, "203.0.113.3"),
         ({"subnet_id": EXT_SUBNET, "floating_ip_address": "203.0.113.77"}, "203.0.113.77"),
-        ({"subnet_id": None, "port_id": None, "fixed_ip_address": None}, "203.0.113.3"),
+        (
+            dict.fromkeys(["floating_ip_address", "subnet_id", "port_id", "fixed_ip_address"]),
+            "203.0.113.3",
+        ),
     ],
 )
 def test_addresses(given: Any, ip: str) -> None:
@@ -282,7 +285,6 @@ def test_create_refused(rows: tuple[Row, ...], given: Any, status: int, error_ty
         {"name": "x"},
         {"router_id": ROUTER},
         {"floating_ip_address": "fd00::1"},
-        {"floating_ip_address": None},
         {"port_id": "x"},
         {"fixed_ip_address": "x"},
         {"status": "ACTIVE"},
