@@ -297,6 +297,80 @@ def test_several_ipv6_subnets(api: Api, nb: OvsdbServer) -> None:
     assert_consistent(api)
 
 
+def test_other_addresses_of_an_interface(api: Api, nb: OvsdbServer) -> None:
+    """An interface takes other addresses by its port, on both sides, with all that follows."""
+    outside = external_network(api, "198.51.100.0/25")
+    red = network(api, "10.0.0.0/24", "10.0.1.0/24")
+    slaac = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    v6 = subnet(api, red["id"], "fd00::/64", **slaac)["id"]
+    router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
+    port = port_of(api, attach(api, router, subnet_id=red["subnet"]))
+    revision = api.get(f"routers/{router}")["router"]["revision_number"]
+    vm = api.create("port", network_id=red["id"])
+    name = f"lrp{port['id']}"
+
+    def shown(*entries: Any) -> list[str]:
+        after = api.update("port", port["id"], fixed_ips=list(entries))
+        assert {"port": after} == api.get(f"ports/{port['id']}")
+        assert_consistent(api)
+        return sorted(ips(after))
+
+    def refused(*entries: Any) -> tuple[int, str]:
+        answer = api("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": list(entries)}})
+        return refusal(answer)
+
+    assert ["10.0.0.9", "fd00::1"] == shown({"ip_address": "10.0.0.9"}, {"subnet_id": v6})
+    assert '["10.0.0.9/24", "fd00::1/64"]' == column(nb, LRP, name, "networks")
+    assert "slaac" == column(nb, LRP, name, "ipv6_ra_configs:address_mode").strip('"')
+    after = api.get(f"routers/{router}")["router"]["revision_number"]
+    assert (port["revision_number"] + 1, revision + 1) == (
+        api.get(f"ports/{port['id']}")["port"]["revision_number"],
+        after,
+    )
+    assert ["10.0.1.1"] == shown({"ip_address": "10.0.1.1"})
+    assert "10.0.1.0/24" in nbctl(nb, "lr-nat-list", router)
+    assert "10.0.0.0/24" not in nbctl(nb, "lr-nat-list", router)
+    assert (409, "IpAddressAlreadyAllocated") == refused({"ip_address": ips(vm)[0]})
+    assert (400, "BadRequest") == refused()
+    assert (400, "BadRequest") == refused({"ip_address": "10.0.1.1"}, {"ip_address": "10.0.0.1"})
+    hop = {"destination": "10.9.0.0/16", "nexthop": "10.0.1.9"}
+    api.update("router", router, routes=[hop])
+    assert (409, "RouterInterfaceInUseByRoute") == refused({"ip_address": "10.0.0.1"})
+    assert (400, "InvalidRoutes") == refused({"ip_address": "10.0.1.9"})
+    api.update("router", router, routes=[])
+    assert ["10.0.0.1"] == shown({"ip_address": "10.0.0.1"})
+    floating = api.create("floatingip", floating_network_id=outside["id"], port_id=vm["id"])
+    assert (409, "RouterInterfaceInUseByFloatingIP") == refused({"ip_address": "10.0.1.1"})
+    assert ["10.0.0.7"] == shown({"ip_address": "10.0.0.7"})
+    api.delete("floatingip", floating["id"])
+    detach(api, router, port_id=port["id"])
+    assert_consistent(api)
+
+
+def test_other_addresses_of_a_gateway(api: Api, nb: OvsdbServer) -> None:
+    """A gateway takes other addresses by its port as by its router."""
+    outside = external_network(api, "198.51.100.128/25")
+    red = network(api, "10.0.0.0/24")
+    router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
+    attach(api, router, subnet_id=red["subnet"])
+    query = f"ports?device_id={router}&device_owner=network:router_gateway"
+    [port] = api.get(query)["ports"]
+
+    wanted = [{"subnet_id": outside["subnet"], "ip_address": "198.51.100.200"}]
+    assert wanted == api.update("port", port["id"], fixed_ips=wanted)["fixed_ips"]
+
+    info = api.get(f"routers/{router}")["router"]["external_gateway_info"]
+    assert (True, wanted) == (info["enable_snat"], info["external_fixed_ips"])
+    assert "198.51.100.200" in nbctl(nb, "lr-nat-list", router)
+    assert_consistent(api)
+    for entries in ([], [{"ip_address": "198.51.100.129"}]):
+        body = {"port": {"fixed_ips": entries}}
+        assert (400, "BadRequest") == refusal(api("PUT", f"ports/{port['id']}", body))
+    api.update("router", router, external_gateway_info=None)
+    taken = {"network_id": outside["id"], "fixed_ips": wanted}
+    assert 201 == api("POST", "ports", {"port": taken}).status
+
+
 @pytest.mark.parametrize(
     ("mode", "flow"),
     [

@@ -78,13 +78,22 @@ def _is_ipv4(ip: str) -> bool:
 class Allocator:
     """Takes addresses for one port.
 
-    `own` are the addresses that the port has already: they count as free for it.
+    `own` are the addresses that the port has already: they count as free for it. The
+    addresses of an interface (`is_interface`) are never made from its MAC.
     """
 
-    def __init__(self, draft: Draft, switch: Switch, mac: str, own: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        switch: Switch,
+        mac: str,
+        own: Iterable[str] = (),
+        is_interface: bool = False,
+    ) -> None:
         self._draft = draft
         self._switch = switch
         self._mac = mac
+        self._is_interface = is_interface
         rows = draft.subnets_of(switch.uuid)
         self._subnets = [subnet for subnet in map(read_subnet, rows) if subnet is not None]
         self._own = list(own)
@@ -101,7 +110,10 @@ class Allocator:
 
     def automatic(self) -> list[str]:
         """Take the addresses that the port makes from its MAC."""
-        return [self._take_auto(subnet) for subnet in self._subnets if subnet.is_auto]
+        return [self._take_auto(subnet) for subnet in self._subnets if self._makes(subnet)]
+
+    def _makes(self, subnet: Subnet) -> bool:
+        return subnet.is_auto and not self._is_interface
 
     def wanted(self, entries: Sequence[Mapping[str, str]]) -> list[str]:
         """Take what `fixed_ips` entries name: {subnet_id?, ip_address?} each."""
@@ -122,16 +134,12 @@ class Allocator:
                     "Invalid input for operation: IP allocation requires subnet_id or ip_address.",
                 )
             subnet = self._subnet(entry["subnet_id"])
-            if subnet.is_auto:
+            if self._makes(subnet):
                 taken += {self._take_auto(subnet)} - set(taken)
             else:
                 taken.append(self._keep(subnet, taken) or self._take_any([subnet]))
         automatic = [ip for ip in self.automatic() if ip not in taken]
         return [*taken, *automatic] if taken else taken
-
-    def for_router(self, subnet_id: str, ip: str) -> str:
-        """Take a router's address, which is never made from its MAC."""
-        return self._take_given({"subnet_id": subnet_id, "ip_address": ip}, is_router=True)
 
     def floating(self, subnet_id: str | None, ip: str | None) -> str:
         """Take an IPv4 address for a floating IP: the given one, or any (of one subnet)."""
@@ -172,7 +180,7 @@ class Allocator:
             subnet.is_auto and eui64(subnet.network, self._mac) == ip for subnet in self._subnets
         )
 
-    def _take_given(self, entry: Mapping[str, str], is_router: bool = False) -> str:
+    def _take_given(self, entry: Mapping[str, str]) -> str:
         ip = entry["ip_address"]
         number = ip_number(ip)
         subnet = self._subnet(entry["subnet_id"]) if "subnet_id" in entry else self._holding(ip)
@@ -181,7 +189,7 @@ class Allocator:
                 "InvalidIpForSubnet",
                 f"IP address {ip} is not a valid IP for the specified subnet {subnet.id}.",
             )
-        if subnet.is_auto and not is_router and ip != eui64(subnet.network, self._mac):
+        if self._makes(subnet) and ip != eui64(subnet.network, self._mac):
             raise BadRequest(
                 "AllocationOnAutoAddressSubnet",
                 f"IPv6 address {ip} can not be directly assigned to a port on subnet {subnet.id} "

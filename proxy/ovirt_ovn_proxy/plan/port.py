@@ -35,6 +35,7 @@ from .draft import Draft
 from .floating_nat import follow_port, leave_port
 from .membership import change_groups, join_groups
 from .port_row import with_addresses, with_asked_state
+from .router_addresses import readdress_router_port
 
 Values = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ _KEPT = {
     "binding:host_id": (keys.HOST_ID, ""),
     "binding:vnic_type": (keys.VNIC_TYPE, "normal"),
 }
-_FREE_OF_ROUTERS = {"name", "description", "admin_state_up"}
+_FREE_OF_ROUTERS = {"name", "description", "admin_state_up", "fixed_ips"}
 _FREE_OF_FLOATING_IPS = {"name"}
 _ADDRESS_ATTRIBUTES = {
     "mac_address",
@@ -95,6 +96,9 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     switch = _network(draft, port.switch or "")
     if is_service_port(port):
         values = _of_service_port(draft, switch, port, values)
+        if "fixed_ips" in values:
+            readdress_router_port(draft, port, values.pop("fixed_ips"))
+            port = draft.current(port)
     external_ids = dict(port.external_ids)
     if "name" in values:
         external_ids[keys.NIC_NAME] = values["name"]
@@ -155,17 +159,18 @@ def _encode(draft: Draft, switch: Switch, port: SwitchPort) -> dict[str, Any]:
 def _of_service_port(
     draft: Draft, switch: Switch, port: SwitchPort, values: Values
 ) -> dict[str, Any]:
-    """Return what a PUT may change of a router's or a floating IP's port; the rest must stay."""
+    """Return what a PUT changes of a router's or a floating IP's port; the rest must stay."""
     shown = _encode(draft, switch, port)
+    changed = {name: value for name, value in values.items() if value != shown[name]}
     free = _FREE_OF_FLOATING_IPS if is_floating_ip(port) else _FREE_OF_ROUTERS
-    refused = {name for name, value in values.items() if name not in free and value != shown[name]}
+    refused = changed.keys() - free
     if refused:
         raise BadRequest(
             "BadRequest",
             f"Bad port request: {', '.join(sorted(refused))} of port {port.name} "
             f"belong to its {port.external_ids.get(keys.DEVICE_OWNER, INTERFACE_OWNER)}.",
         )
-    return {name: values[name] for name in values if name in free}
+    return changed
 
 
 def _put_attributes(external_ids: dict[str, str], values: Values) -> None:

@@ -19,7 +19,7 @@ from .addresses import Allocator, make_mac, release, reserve
 from .chassis import place
 from .common import network, put
 from .draft import Draft
-from .router_ports import check_overlap, join, new_port, part, subnets, with_lengths
+from .router_ports import check_overlap, join, new_port, part, readdress, subnets, with_lengths
 from .router_routes import drop_inherited_default
 from .router_state import floating_rules, lock, refresh_router
 
@@ -91,9 +91,7 @@ def _readdress(draft: Draft, gateway: Side, wanted: Entries) -> None:
     row = gateway.router_port
     networks = _take(draft, switch, Allocator(draft, switch, row.mac, gateway.ips), wanted)
     release(draft, switch, gateway.ips)
-    new = row.copy(networks=networks)
-    draft.update(new)
-    reserve(draft, switch, gateway._replace(router_port=new).ips)
+    reserve(draft, switch, readdress(draft, gateway, networks).ips)
     draft.advance(switch.uuid)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import BadRequest, Conflict, NotFound
@@ -19,8 +19,16 @@ from ..wire.subnet import Subnet, read_subnet
 from .addresses import Allocator, make_mac
 from .common import network, updated
 from .draft import Draft
-from .router_ports import check_overlap, join, mark_gateways, new_port, part, with_lengths
-from .router_routes import shown_routes
+from .router_ports import (
+    check_overlap,
+    join,
+    mark_gateways,
+    new_port,
+    part,
+    readdress,
+    with_lengths,
+)
+from .router_routes import check_routes, shown_routes
 from .router_state import (
     count_change,
     floating_rules,
@@ -28,6 +36,8 @@ from .router_state import (
     refresh_announcements,
     refresh_router,
 )
+
+Entries = Sequence[Mapping[str, str]]
 
 
 def add_interface(draft: Draft, router: Router, values: Values) -> dict[str, Any]:
@@ -49,22 +59,45 @@ def remove_interface(draft: Draft, router: Router, values: Values) -> dict[str, 
     lock(draft, router)
     if "port_id" in values:
         side = _side_of_port(draft, router, values["port_id"], values.get("subnet_id"))
-        gone, kept = side, _reduced(side, ())
-        subnets = subnets_on(side, draft)
+        subnets, kept = subnets_on(side, draft), []
     else:
         side, subnet = _side_on_subnet(draft, router, values["subnet_id"])
         networks = side.router_port.networks
-        inside = {text for text in networks if subnet.holds(text.partition("/")[0])}
-        gone, kept = _reduced(side, inside), _reduced(side, {*networks} - inside)
         subnets = [subnet]
+        kept = [text for text in networks if not subnet.holds(text.partition("/")[0])]
     _check_unused(draft, router, subnets)
-    mark_gateways(draft, router, gone, is_joined=False)
-    if kept.router_port.networks:
-        draft.update(kept.router_port)
-        refresh_announcements(draft, kept)
+    if kept:
+        _readdress(draft, router, side, kept)
     else:
+        mark_gateways(draft, router, side, is_joined=False)
         part(draft, router, side)
     return _finish(draft, router, side, subnets)
+
+
+def readdress_interface(draft: Draft, router: Router, side: Side, wanted: Entries) -> None:
+    """Plan an interface with the addresses that `fixed_ips` entries name."""
+    lock(draft, router)
+    switch = network(draft, side.network_id)
+    allocator = Allocator(draft, switch, side.router_port.mac, side.ips, is_interface=True)
+    ips = allocator.wanted(wanted)
+    networks = with_lengths(draft, switch.uuid, ips)
+    _check_addresses(networks)
+    if networks == side.router_port.networks:
+        return
+    old, new = subnets_on(side, draft), subnets_with(ips, switch.uuid, draft)
+    _check_unused(draft, router, [subnet for subnet in old if subnet not in new])
+    check_overlap(draft, router, [subnet for subnet in new if subnet not in old])
+    _readdress(draft, router, side, networks)
+    check_routes(draft, router)
+    draft.advance(switch.uuid)
+    refresh_router(draft, router)
+
+
+def _readdress(draft: Draft, router: Router, side: Side, networks: Sequence[str]) -> None:
+    mark_gateways(draft, router, side, is_joined=False)
+    side = readdress(draft, side, networks)
+    mark_gateways(draft, router, side, is_joined=True)
+    refresh_announcements(draft, side)
 
 
 def _finish(draft: Draft, router: Router, side: Side, subnets: Sequence[Subnet]) -> dict[str, Any]:
@@ -83,12 +116,6 @@ def _finish(draft: Draft, router: Router, side: Side, subnets: Sequence[Subnet])
     }
 
 
-def _reduced(side: Side, networks: Iterable[str]) -> Side:
-    """Return a router's port with these of its addresses."""
-    row = side.router_port.copy(networks=tuple(sorted(networks)))
-    return side._replace(router_port=row)
-
-
 # --- adding ---
 
 
@@ -104,14 +131,14 @@ def _add_subnet(draft: Draft, router: Router, subnet_id: str) -> tuple[Side, lis
     switch = network(draft, subnet.network_id)
     side = _side_with_v6(draft, router, switch.uuid) if subnet.version == 6 else None
     address = f"{subnet.gateway_ip}/{subnet.network.prefixlen}"
+    entries = [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}]
     if side is not None:
         row = side.router_port
-        Allocator(draft, switch, row.mac, side.ips).for_router(subnet.id, subnet.gateway_ip)
-        side = _reduced(side, [*row.networks, address])
-        draft.update(side.router_port)
+        Allocator(draft, switch, row.mac, side.ips, is_interface=True).wanted(entries)
+        side = readdress(draft, side, [*row.networks, address])
     else:
         mac = make_mac(draft, switch, "interface")
-        Allocator(draft, switch, mac).for_router(subnet.id, subnet.gateway_ip)
+        Allocator(draft, switch, mac, is_interface=True).wanted(entries)
         port = new_port(draft, switch, "interface")
         side = join(draft, router, switch.uuid, port, INTERFACE_OWNER, mac, (address,))
     return side, [subnet]
@@ -133,10 +160,9 @@ def _add_port(draft: Draft, router: Router, port_id: str) -> tuple[Side, list[Su
     found = draft.addressing(port)
     networks = with_lengths(draft, network_id, found.ips)
     subnets = subnets_with(found.ips, network_id, draft)
-    if not networks or found.mac is None:
-        raise bad_router("Router port must have at least one fixed IP")
-    if sum(":" not in address for address in networks) > 1:
-        raise bad_router("Cannot have multiple IPv4 subnets on router port")
+    if found.mac is None:
+        raise bad_router("Router port must have a MAC address")
+    _check_addresses(networks)
     check_overlap(draft, router, subnets)
     if is_dynamic(port):
         draft.rest_on(port, "dynamic_addresses")
@@ -149,6 +175,13 @@ def _add_port(draft: Draft, router: Router, port_id: str) -> tuple[Side, list[Su
     port = port.copy(external_ids=updated(port.external_ids, draft.context))
     side = join(draft, router, network_id, port, INTERFACE_OWNER, found.mac, networks)
     return side, subnets
+
+
+def _check_addresses(networks: Sequence[str]) -> None:
+    if not networks:
+        raise bad_router("Router port must have at least one fixed IP")
+    if sum(":" not in address for address in networks) > 1:
+        raise bad_router("Cannot have multiple IPv4 subnets on router port")
 
 
 def _subnet(draft: Draft, subnet_id: str) -> Subnet:

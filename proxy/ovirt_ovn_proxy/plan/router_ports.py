@@ -13,7 +13,7 @@ from ..wire.network import is_up
 from ..wire.router import bad_router
 from ..wire.router_sides import Side, gateway_of, interfaces_of, subnets_on
 from ..wire.subnet import Subnet, read_subnet
-from .common import created, network
+from .common import created, network, updated
 from .draft import Draft
 from .port_row import with_asked_state
 
@@ -77,6 +77,16 @@ def join(
     )
     draft.insert_into(router, "ports", router_port)
     return Side(router_port, port, network_id)
+
+
+def readdress(draft: Draft, side: Side, networks: Iterable[str]) -> Side:
+    """Plan a router's port with these addresses instead of its own, as a change of the port."""
+    row = draft.current(side.router_port).copy(networks=tuple(sorted(networks)))
+    port = draft.current(side.port)
+    port = port.copy(external_ids=updated(port.external_ids, draft.context))
+    draft.update(row)
+    draft.update(port)
+    return Side(row, port, side.network_id)
 
 
 def part(draft: Draft, router: Router, side: Side) -> None:

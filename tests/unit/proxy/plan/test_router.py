@@ -470,7 +470,8 @@ def test_an_unused_external_network_becomes_internal() -> None:
         ({"device_id": ROUTER, "device_owner": "network:router_interface"}, True),
         ({"fixed_ips": [{"subnet_id": SUBNET, "ip_address": "10.0.0.1"}]}, True),
         ({"binding:host_id": "", "security_groups": []}, True),
-        ({"fixed_ips": []}, False),
+        # The rest of what a port's addresses can become is in test_router_addresses.py.
+        ({"fixed_ips": [{"ip_address": "10.0.0.9"}], "name": "n"}, True),
         ({"mac_address": "02:00:00:00:00:99"}, False),
         ({"device_id": ""}, False),
         ({"device_owner": ""}, False),
@@ -481,7 +482,7 @@ def test_an_unused_external_network_becomes_internal() -> None:
     ],
 )
 def test_a_port_of_a_router(values: Any, is_allowed: bool) -> None:
-    """Of a router's port a PUT changes names and state, and nothing that the router needs."""
+    """Of a router's port a PUT changes names, state and addresses, and nothing else."""
     make = put("ports", INSIDE, **values)
     if is_allowed:
         assert_answered(make(view_of(*ROUTED)), ROUTED, "ports")

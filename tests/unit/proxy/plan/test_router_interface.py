@@ -204,6 +204,9 @@ def test_second_ipv6_subnet() -> None:
     assert ("fd00::/64", "fd01::1/64") == row.networks
     assert "slaac" == row.ipv6_ra_configs["address_mode"]
     assert answer(LSP, NET, row_id(40)) == plan.answer
+    # Its port has one more address, which is a change of it.
+    [port] = [row for row in rows_after(rows, plan) if row.uuid == LSP]
+    assert "2" == port.external_ids[keys.REVISION]  # type: ignore[attr-defined]
     assert plan.is_done(view_of(*rows_after(rows, plan)))
 
 
@@ -288,6 +291,7 @@ def test_ipv4_beside_ipv6() -> None:
         (with_rows(BARE, a_port(MAC)), {"port_id": PORT}, 400, "BadRequest"),
         (with_rows(BARE, a_port(f"{MAC} 10.99.0.5")), {"port_id": PORT}, 400, "BadRequest"),
         (with_rows(BARE, a_port("unknown")), {"port_id": PORT}, 400, "BadRequest"),
+        (with_rows(BARE, a_port("nonsense 10.0.0.5")), {"port_id": PORT}, 400, "BadRequest"),
         (with_rows(BARE, a_port(f"{MAC} dynamic")), {"port_id": PORT}, 400, "BadRequest"),
         (
             with_rows(BARE, a_port(f"{MAC} 10.0.0.5 10.0.0.6")),
@@ -436,6 +440,8 @@ def test_remove_one_of_several_subnets() -> None:
 
     assert answer(INSIDE, NET, SUBNET6) == plan.answer
     assert (("10.0.0.1/24",), {}) == (row.networks, row.ipv6_ra_configs)
+    [port] = [row for row in after if row.uuid == INSIDE]
+    assert "2" == port.external_ids[keys.REVISION]  # type: ignore[attr-defined]
     assert ROUTER == subnet(after).external_ids[keys.SUBNET_GATEWAY_ROUTER]
     whole = remove(port_id=INSIDE)(view_of(*rows))
     assert answer(INSIDE, NET, SUBNET, SUBNET6) == whole.answer
