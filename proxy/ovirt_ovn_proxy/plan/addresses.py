@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..errors import BadRequest, Conflict, NotFound
+from ..nb import keys, schema
 from ..nb.addresses import ip_number
-from ..nb.rows import Switch
+from ..nb.rows import Nat, Switch
+from ..wire.port import GATEWAY_OWNER
 from ..wire.subnet import Subnet, eui64, host_limits, read_subnet
 from .common import put
 from .draft import Draft
@@ -201,14 +203,13 @@ class Allocator:
     def _take_auto(self, subnet: Subnet) -> str:
         ip = eui64(subnet.network, self._mac)
         number = ip_number(ip)
-        taken = self._draft.taken_addresses.get((self._switch.uuid, 6), set())
-        if number is not None and number[1] not in taken:
+        if number is not None and number[1] not in self._taken(6):
             self._take(ip, number)
         return ip
 
     def _take(self, ip: str, number: tuple[int, int]) -> None:
         version, value = number
-        taken = self._draft.taken_addresses.setdefault((self._switch.uuid, version), set())
+        taken = self._taken(version)
         in_use = value in self._used(version) and number not in self._own_numbers
         if in_use or value in taken:
             raise Conflict(
@@ -220,7 +221,7 @@ class Allocator:
     def _take_any(self, subnets: Sequence[Subnet]) -> str:
         """Take the lowest free address of the pools, subnet by subnet."""
         version = subnets[0].version
-        taken = self._draft.taken_addresses.setdefault((self._switch.uuid, version), set())
+        taken = self._taken(version)
         excluded = self._excluded(version)
         unavailable = taken | excluded if excluded else taken
         for subnet in subnets:
@@ -277,6 +278,15 @@ class Allocator:
     def _used(self, version: int) -> Any:
         return self._draft.view.usage(self._switch).of(version)
 
+    def _taken(self, version: int) -> set[int]:
+        """Return what this draft takes, and what is taken where `_used` does not look."""
+        key = (self._switch.uuid, version)
+        known = self._draft.taken_addresses.get(key)
+        if known is None:
+            known = _translated_by_hand(self._draft, self._switch, version)
+            self._draft.taken_addresses[key] = known
+        return known
+
     def _excluded(self, version: int) -> set[int]:
         """Return what an existing switch keeps from OVN's own address management."""
         if version == 6:
@@ -296,6 +306,22 @@ def _excluded_by(switch: Switch) -> set[int]:
         if first and last and first[0] == 4 and 0 <= last[1] - first[1] < 65536:
             excluded.update(range(first[1], last[1] + 1))
     return excluded
+
+
+def _translated_by_hand(draft: Draft, switch: Switch, version: int) -> set[int]:
+    """Return the external addresses of NAT rules that are no port's, so another hand's."""
+    view = draft.view
+    sides = [
+        side
+        for side in view.router_sides(switch)
+        if side.external_ids.get(keys.DEVICE_OWNER) == GATEWAY_OWNER
+    ]
+    router_ports = filter(None, map(view.router_port_of, sides))
+    routers = filter(None, (view.row(schema.ROUTER, view.owner(row) or "") for row in router_ports))
+    rules = (rule for router in routers for rule in cast("list[Nat]", view.children(router, "nat")))
+    numbers = filter(None, (ip_number(rule.external_ip) for rule in rules))
+    found = {value for of_version, value in numbers if of_version == version}
+    return {value for value in found if value not in view.usage(switch).of(version)}
 
 
 def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:

@@ -236,6 +236,40 @@ def test_create_in_bulk() -> None:
     assert {"exclude_ips": ips} == find(after, EXT).other_config
 
 
+# A router that an administrator has given rules of his own.
+BY_HAND = with_rows(
+    CONNECTED,
+    a_router(
+        INSIDE_LRP,
+        OUTSIDE_LRP,
+        nat=tuple(map(row_id, range(100, 104))),
+        external_ids={keys.ROUTER_GATEWAY: OUTSIDE},
+    ),
+    Nat.new(row_id(100), type="dnat_and_snat", external_ip="203.0.113.3", logical_ip="10.0.0.5"),
+    Nat.new(row_id(101), type="snat", external_ip="203.0.113.2", logical_ip="10.0.0.0/24"),
+    Nat.new(row_id(102), type="dnat_and_snat", external_ip="fd00::9", logical_ip="fd01::9"),
+    Nat.new(row_id(103), type="snat", external_ip="nonsense", logical_ip="10.0.0.7"),
+)
+
+
+def test_addresses_of_rules_by_hand() -> None:
+    """An address that a rule of an administrator's translates is given to nobody else."""
+    plan = create()(view_of(*BY_HAND))
+    assert "203.0.113.4" == plan.answer["floatingip"]["floating_ip_address"]
+    port = post("ports", {"network_id": EXT})(view_of(*BY_HAND))
+    assert "203.0.113.4" == port.answer["port"]["fixed_ips"][0]["ip_address"]
+    with pytest.raises(ApiError) as refused:
+        create(floating_ip_address="203.0.113.3")(view_of(*BY_HAND))
+
+    assert "IpAddressAlreadyAllocated" == refused.value.error_type
+    # The gateway's own address stays its own, whatever translates to it.
+    info = {"network_id": EXT, "external_fixed_ips": [{"ip_address": "203.0.113.2"}]}
+    more = {**info, "external_fixed_ips": [*info["external_fixed_ips"], {"subnet_id": EXT_SUBNET}]}
+    plan = put("routers", ROUTER, external_gateway_info=more)(view_of(*BY_HAND))
+    shown = plan.answer["router"]["external_gateway_info"]["external_fixed_ips"]
+    assert ["203.0.113.2", "203.0.113.4"] == [one["ip_address"] for one in shown]
+
+
 @pytest.mark.parametrize(
     ("rows", "given", "status", "error_type"),
     [
