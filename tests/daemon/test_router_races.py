@@ -44,6 +44,8 @@ class Site(NamedTuple):
     free2: str
     used: str
     group: str
+    spare: str
+    spare_subnet: str
 
     def router_path(self, action: str = "") -> str:
         """Return the path of the router, or of an action of it."""
@@ -52,10 +54,11 @@ class Site(NamedTuple):
 
 def make_site(api: Api) -> Site:
     """Create a router with a gateway and an interface, a network beside it, and floating IPs."""
-    outside, inside, beside = (
+    outside, inside, beside, spare = (
         external_network(api),
         network(api, "10.0.0.0/24"),
         network(api, "10.1.0.0/24"),
+        external_network(api, "198.51.100.0/24"),
     )
     v6 = subnet(api, beside["id"], "fd00::/64", ipv6_address_mode="slaac")
     router = api.create("router", external_gateway_info={"network_id": outside["id"]})["id"]
@@ -81,6 +84,8 @@ def make_site(api: Api) -> Site:
         group=api("POST", "security-groups", {"security_group": {"name": "g"}}).json[
             "security_group"
         ]["id"],
+        spare=spare["id"],
+        spare_subnet=spare["subnet"],
     )
 
 
@@ -118,6 +123,29 @@ def add(site: Site) -> Request:
 
 def add_v6(site: Site) -> Request:
     return "PUT", site.router_path("add_router_interface"), {"subnet_id": site.v6_subnet}
+
+
+def delete_beside(site: Site) -> Request:
+    return "DELETE", f"networks/{site.beside}", None
+
+
+def readdress_interface(site: Site) -> Request:
+    values = {"fixed_ips": [{"ip_address": "10.0.0.99"}]}
+    return "PUT", f"ports/{site.interface}", {"port": values}
+
+
+def plug_at(site: Site) -> Request:
+    values = {"network_id": site.inside, "fixed_ips": [{"ip_address": "10.0.0.99"}]}
+    return "POST", "ports", {"port": values}
+
+
+def add_route_there(site: Site) -> Request:
+    hop = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.99"}
+    return "PUT", site.router_path("add_extraroutes"), {"router": {"routes": [hop]}}
+
+
+def rename_interface(site: Site) -> Request:
+    return "PUT", f"ports/{site.interface}", {"port": {"name": "x"}}
 
 
 def add_to_empty(site: Site) -> Request:
@@ -176,6 +204,27 @@ def give_gateway(site: Site) -> Request:
 def give_gateway_at(site: Site) -> Request:
     info = {"network_id": site.external, "external_fixed_ips": [{"ip_address": "203.0.113.50"}]}
     return "PUT", f"routers/{site.empty_router}", {"router": {"external_gateway_info": info}}
+
+
+def give_spare(site: Site) -> Request:
+    info = {"network_id": site.spare}
+    return "PUT", f"routers/{site.empty_router}", {"router": {"external_gateway_info": info}}
+
+
+def allocate_spare(site: Site) -> Request:
+    return "POST", "floatingips", {"floatingip": {"floating_network_id": site.spare}}
+
+
+def delete_spare(site: Site) -> Request:
+    return "DELETE", f"networks/{site.spare}", None
+
+
+def delete_spare_subnet(site: Site) -> Request:
+    return "DELETE", f"subnets/{site.spare_subnet}", None
+
+
+def make_spare_internal(site: Site) -> Request:
+    return "PUT", f"networks/{site.spare}", {"network": {"router:external": False}}
 
 
 def allocate_at(site: Site) -> Request:
@@ -303,6 +352,33 @@ OK = (200, 201, 204)
         (give_gateway_at, allocate_at, (409, "IpAddressAlreadyAllocated")),
         (give_gateway, give_gateway_at, None),
         (make_internal, give_gateway, (409, "ExternalNetworkInUse")),
+        # A network or its subnet goes, or is external no more, while something comes to it.
+        (add, delete_beside, (404, "SubnetNotFound")),
+        (delete_beside, add, (409, "NetworkInUse")),
+        (give_spare, delete_empty, (404, "RouterNotFound")),
+        (delete_empty, give_spare, None),
+        (give_spare, delete_spare, (404, "NetworkNotFound")),
+        (delete_spare, give_spare, (409, "NetworkInUse")),
+        (give_spare, make_spare_internal, (400, "BadRequest")),
+        (give_spare, delete_spare_subnet, (400, "BadRequest")),
+        (delete_spare_subnet, give_spare, (409, "SubnetInUse")),
+        (allocate_spare, delete_spare, (400, "BadRequest")),
+        (delete_spare, allocate_spare, (409, "NetworkInUse")),
+        (allocate_spare, make_spare_internal, (400, "BadRequest")),
+        (make_spare_internal, allocate_spare, (409, "ExternalNetworkInUse")),
+        (allocate_spare, delete_spare_subnet, (400, "BadRequest")),
+        (delete_spare_subnet, allocate_spare, (409, "SubnetInUse")),
+        # An interface takes another address while somebody takes that, or the interface goes.
+        (readdress_interface, plug_at, (409, "IpAddressAlreadyAllocated")),
+        (plug_at, readdress_interface, (409, "IpAddressAlreadyAllocated")),
+        (readdress_interface, remove, (404, "PortNotFound")),
+        (remove, readdress_interface, None),
+        (readdress_interface, add_route_there, (400, "InvalidRoutes")),
+        (add_route_there, readdress_interface, (400, "InvalidRoutes")),
+        (readdress_interface, rename_interface, None),
+        (rename_interface, readdress_interface, None),
+        (readdress_interface, associate, None),
+        (associate, readdress_interface, None),
         # What follows from a router's ports has to follow from both changes.
         (no_snat, add, None),
         (add, no_snat, None),
@@ -332,7 +408,7 @@ def test_race(
     """Whatever comes between plan and arrival, the outcome is as if one came after the other."""
     site = make_site(both.early)
     # So that the gateway can be cleared, and its network become internal.
-    if late is clear or late is remove or late is make_internal:
+    if remove in (late, early) or late is clear or late is make_internal:
         both.early.delete("floatingip", site.used)
     if late is make_internal:
         for one in (site.free, site.free2):
@@ -381,6 +457,7 @@ def test_load(both: Both) -> None:
         remove,
         delete_port,
         readdress_port,
+        readdress_interface,
         clear,
         no_snat,
         give_gateway,
