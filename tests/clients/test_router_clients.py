@@ -234,6 +234,8 @@ def test_command_routers(
     port = command.json("port", "create", "p", "--network=in", "--fixed-ip=ip-address=10.0.0.99")
     command("router", "add", "port", "cli", "p")
     assert "10.0.0.99/24" in nbctl(central["nb"], "show", made["id"])
+    command("port", "set", "p", "--no-fixed-ip", "--fixed-ip=subnet=in,ip-address=10.0.0.98")
+    assert "10.0.0.98/24" in nbctl(central["nb"], "show", made["id"])
     command("router", "remove", "port", "cli", port["id"])
     command("router", "delete", "cli")
     assert made["id"] not in nbctl(central["nb"], "show")
