@@ -146,6 +146,8 @@ class Rows:
                 table: {uuid: row.copy() for uuid, row in rows.items()}
                 for table, rows in replica.tables.items()
             }
+        self.config = api.config
+        self.dhcp: Any = tables["DHCP_Options"]
         self.routers: Any = tables["Logical_Router"]
         self.router_ports: Any = tables["Logical_Router_Port"]
         self.routes: Any = tables["Logical_Router_Static_Route"]
@@ -153,6 +155,10 @@ class Rows:
         self.switches: Any = tables["Logical_Switch"]
         self.members = {uuid for group in tables["Port_Group"].values() for uuid in group.ports}
         self.by_name: Any = {row.name: row for row in tables["Logical_Switch_Port"].values()}
+
+    def is_physical(self, network_id: str) -> bool:
+        """Say whether a network is joined to a physical one."""
+        return self.networks[network_id]["provider:physical_network"] is not None
 
     def subnet_of(self, network_id: str, ip: str) -> Any:
         """Return the subnet of a network that holds an address."""
@@ -182,8 +188,14 @@ def assert_consistent(api: Api) -> None:
     for uuid, row in rows.router_ports.items():
         side = sides[row.name]
         assert side.uuid not in rows.members
+        assert (None, None) == (side.dhcpv4_options, side.dhcpv6_options)
         assert owned[uuid].uuid == side.external_ids["ovirt_device_id"]
         assert f"lrp{side.name}" == row.name
+    # DHCP rows of single ports are in use there.
+    for uuid, row in rows.dhcp.items():
+        if "ovirt_port_id" in row.external_ids:
+            port = rows.by_name[row.external_ids["ovirt_port_id"]]
+            assert uuid in (port.dhcpv4_options, port.dhcpv6_options)
     for router in rows.routers.values():
         _check_router(api, rows, router, sides, network_of)
     _check_floating_ips(rows, network_of)
@@ -330,6 +342,14 @@ def _check_floating_ips(rows: Rows, network_of: Mapping[str, str]) -> None:
         assert own in rows.by_name[port["id"]].external_ids["ovirt_floating_ips"].split()
         gateway = rows.routers[router_id].external_ids["ovirt_gateway_port"]
         assert network_of[gateway] == network_of[holders[own].name]
+        is_distributed = (
+            rows.config.distributed_floating_ips
+            and port["binding:vnic_type"] == "normal"
+            and rows.is_physical(network_of[gateway])
+            and not rows.is_physical(port["network_id"])
+        )
+        place = (port["id"], ids["ovirt_floating_mac_address"]) if is_distributed else (None, None)
+        assert place == (row.logical_port, row.external_mac)
     for row in rows.by_name.values():
         for own in row.external_ids.get("ovirt_floating_ips", "").split():
             assert row.name == holders[own].external_ids["ovirt_floating_port_id"]

@@ -16,7 +16,7 @@ import pytest
 
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import Answer, Api, running_api
-from daemon.routing import assert_consistent, attach, external_network, network, subnet
+from daemon.routing import assert_consistent, attach, external_network, nbctl, network, subnet
 from daemon.wire_tap import WireTap
 
 pytestmark = pytest.mark.daemon
@@ -178,6 +178,11 @@ def plug_port(site: Site) -> Request:
     return "PUT", f"ports/{site.port}", {"port": {"device_id": "vm", "device_owner": "oVirt"}}
 
 
+def give_options(site: Site) -> Request:
+    options = [{"opt_name": "mtu", "opt_value": "1400"}]
+    return "PUT", f"ports/{site.port}", {"port": {"extra_dhcp_opts": options}}
+
+
 def join_group(site: Site) -> Request:
     values = {"port_security_enabled": True, "security_groups": [site.group]}
     return "PUT", f"ports/{site.port}", {"port": values}
@@ -286,6 +291,10 @@ def grow(site: Site) -> Request:
     return "PUT", f"networks/{site.beside}", {"network": {"mtu": 9000}}
 
 
+def grow_inside(site: Site) -> Request:
+    return "PUT", f"networks/{site.inside}", {"network": {"mtu": 9000}}
+
+
 def name_servers(site: Site) -> Request:
     return "PUT", f"subnets/{site.v6_subnet}", {"subnet": {"dns_nameservers": ["fd00::53"]}}
 
@@ -328,6 +337,8 @@ OK = (200, 201, 204)
         (associate, add_port, (400, "BadRequest")),
         (add_port, readdress_port, None),
         (add_port, join_group, None),
+        (add_port, give_options, None),
+        (give_options, add_port, (400, "BadRequest")),
         (join_group, add_port, (400, "BadRequest")),
         # An interface or a gateway goes while something comes that needs it.
         (remove, associate, (409, "RouterInterfaceInUseByFloatingIP")),
@@ -386,6 +397,8 @@ OK = (200, 201, 204)
         (shrink, add, None),
         (add, grow, None),
         (grow, add, None),
+        (add, grow_inside, None),
+        (grow_inside, add, None),
         (add_v6, name_servers, None),
         (name_servers, add_v6, None),
         (add_v6, grow, None),
@@ -444,6 +457,57 @@ def test_after_the_gateway_is_gone(both: Both) -> None:
             assert 200 == both.early("PUT", site.router_path(), info).status
         else:
             attach(both.early, site.router, subnet_id=site.inside_subnet)
+
+
+def test_the_first_gateways_of_two(both: Both, nb: OvsdbServer) -> None:
+    """Two proxies that place gateways for the first time make one group of chassis."""
+    late, early = (
+        {"external_gateway_info": {"network_id": external_network(both.early)["id"]}}
+        for _ in range(2)
+    )
+    both.late.get("routers")
+
+    for answer in both.race(*(("POST", "routers", {"router": one}) for one in (late, early))):
+        assert 201 == answer.status, answer
+        assert answer.json["router"]["external_gateway_info"]["enable_snat"] is True
+
+    assert "hv1" == nbctl(nb, "--bare", "--columns=chassis_name", "list", "HA_Chassis")
+    assert_consistent(both.late)
+
+
+def test_a_chassis_more_for_gateways(nb: OvsdbServer) -> None:
+    """Two proxies that are told of one more chassis for gateways bring it once."""
+    with running_api(nb, gateway_chassis=("hv1",)) as first:
+        gateways = [
+            {"external_gateway_info": {"network_id": external_network(first)["id"]}}
+            for _ in range(2)
+        ]
+        first.create("router", **gateways[0])
+    with contextlib.ExitStack() as stack:
+        early = stack.enter_context(running_api(nb, gateway_chassis=("hv2", "hv1")))
+        tap = stack.enter_context(WireTap(nb))
+        late = stack.enter_context(running_api(tap.server, gateway_chassis=("hv2", "hv1")))
+        late.get("routers")
+        tap.before_next_write(lambda: early.create("router", **gateways[0]))
+
+        late.create("router", **gateways[1])
+
+    listed = nbctl(nb, "--bare", "--columns=chassis_name", "list", "HA_Chassis")
+    assert ["hv1", "hv2"] == sorted(listed.split())
+
+
+def test_an_administrators_group_goes(nb: OvsdbServer) -> None:
+    """A gateway that was to be on chassis whose group is gone is on none."""
+    with running_api(nb) as early, WireTap(nb) as tap, running_api(tap.server) as late:
+        outside = external_network(early)
+        nbctl(nb, "ha-chassis-group-add", "ovirt-gateways")
+        late.get("routers")
+        tap.before_next_write(lambda: nbctl(nb, "ha-chassis-group-del", "ovirt-gateways"))
+
+        router = late.create("router", external_gateway_info={"network_id": outside["id"]})
+
+        assert router["external_gateway_info"]["enable_snat"] is False
+        assert_consistent(late)
 
 
 def test_load(both: Both) -> None:

@@ -31,7 +31,6 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
             f"Network {values['floating_network_id']} is not a valid external network"
         )
     _check(values)
-    draft.rest_on(switch, "external_ids")
     mac = make_mac(draft, switch, label)
     allocator = Allocator(draft, switch, mac)
     ip = allocator.floating(values.get("subnet_id"), values.get("floating_ip_address"))

@@ -76,7 +76,6 @@ def remove_interface(draft: Draft, router: Router, values: Values) -> dict[str, 
 
 def readdress_interface(draft: Draft, router: Router, side: Side, wanted: Entries) -> None:
     """Plan an interface with the addresses that `fixed_ips` entries name."""
-    lock(draft, router)
     switch = network(draft, side.network_id)
     allocator = Allocator(draft, switch, side.router_port.mac, side.ips, is_interface=True)
     ips = allocator.wanted(wanted)
@@ -170,8 +169,6 @@ def _add_port(draft: Draft, router: Router, port_id: str) -> tuple[Side, list[Su
         draft.delete(row)
     for group in draft.view.port_groups_of(port):
         draft.detach(group, "ports", port)
-    # Rows that the port gets meanwhile would stay.
-    draft.rest_on(port, "external_ids", "dhcpv4_options", "dhcpv6_options")
     port = port.copy(external_ids=updated(port.external_ids, draft.context))
     side = join(draft, router, network_id, port, INTERFACE_OWNER, found.mac, networks)
     return side, subnets

@@ -150,11 +150,9 @@ def test_create() -> None:
     """A floating IP is a port without addresses that OVN would answer for."""
     plan = create(description="d")(view_of(*CONNECTED))
     mac = find(rows_after(CONNECTED, plan), HOLDER).external_ids[keys.FLOATING_MAC]
-    external = an_external_network().external_ids
     config = {"exclude_ips": "203.0.113.2"}
 
     assert [
-        ops.wait_columns(schema.SWITCH, EXT, {"external_ids": external}),
         ops.wait_key(schema.NB_GLOBAL, NB, "external_ids", COUNTER, "7"),
         ops.wait_columns(schema.SWITCH, EXT, {"other_config": config}),
         ops.wait_exists(schema.SWITCH, EXT),

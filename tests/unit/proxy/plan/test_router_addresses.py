@@ -227,6 +227,22 @@ WITH_A_FLOATING_IP = with_rows(
         ),
         (with_a_route("10.0.0.9"), INSIDE, [{"ip_address": "10.0.0.9"}], 400, "InvalidRoutes"),
         (
+            with_rows(
+                CONNECTED,
+                a_router(
+                    INSIDE_LRP,
+                    OUTSIDE_LRP,
+                    static_routes=(ROUTE,),
+                    external_ids={keys.ROUTER_GATEWAY: OUTSIDE},
+                ),
+                StaticRoute.new(ROUTE, ip_prefix="10.9.0.0/16", nexthop="203.0.113.9"),
+            ),
+            OUTSIDE,
+            [{"ip_address": "203.0.113.9"}],
+            400,
+            "InvalidRoutes",
+        ),
+        (
             WITH_A_FLOATING_IP,
             INSIDE,
             [{"ip_address": "10.0.1.1"}],
