@@ -170,6 +170,36 @@ class RouterMachine(Machine):
         if self.send(reasons, "PUT", path, body) is not None:
             del self.model.ports[port_id]
 
+    @rule(port=NUMBERS, wishes=WISHES)
+    def readdress(self, port: int, wishes: Wishes) -> None:
+        """A router's port takes other addresses; an interface those that are named."""
+        of_routers = {key for key, one in self.model.ports.items() if one.router_id}
+        port_id = self.prefer("port", port, of_routers.__contains__)
+        known = self.model.ports.get(port_id)
+        entries = self.entries(known.network_id, known.mac, wishes) if known is not None else None
+        if known is None or not known.router_id or entries is None:
+            return
+        if not known.is_gateway:
+            entries = [entry for entry in entries if "ip_address" in entry]
+        ips = tuple(entry["ip_address"] for entry in entries if "ip_address" in entry)
+        if len(set(ips)) < len(ips):
+            reasons = {"HTTPBadRequest"}
+        elif not known.is_gateway:
+            reasons = self.model.refuses_readdress(port_id, entries)
+        elif entries:
+            reasons = self.model.refuses_gateway(known.router_id, known.network_id, entries)
+        else:
+            reasons = {"BadRequest"}
+        changed = self.update(reasons, "port", port_id, fixed_ips=entries)
+        if changed is None:
+            return
+        shown = tuple(entry["ip_address"] for entry in changed["fixed_ips"])
+        if known.is_gateway:
+            self.model.check_addresses(known.network_id, known.mac, entries, shown, known.ips)
+        else:
+            assert set(ips) == set(shown)
+        known.ips = shown
+
     @rule(router=NUMBERS)
     def delete_router(self, router: int) -> None:
         router_id = self.pick("router", router)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from faults.model import Entries, FloatingIp, Port, Reasons, overlaps
 from faults.model_ports import PortModel
@@ -133,6 +134,23 @@ class RouterModel(PortModel):
         fixed = [one.fixed_ip for one in self.served_by(router_id) if one.fixed_ip is not None]
         is_needed = any(self.subnets[key].holds(ip) for key in subnet_ids for ip in fixed)
         return {"RouterInterfaceInUseByFloatingIP"} if is_needed else set()
+
+    def refuses_readdress(self, port_id: str, entries: Sequence[Mapping[str, str]]) -> Reasons:
+        """An interface has addresses, one of IPv4 at most, and stays where it is needed.
+
+        All entries name the address.
+        """
+        port = self.ports[port_id]
+        new = replace(port, ips=tuple(entry["ip_address"] for entry in entries))
+        taken = self.used(port.network_id) - set(port.ips)
+        reasons = set() if new.ips and len(new.v4) < 2 else {"BadRequest"}
+        for entry in entries:
+            reasons |= self.refuses_entry(port.network_id, None, entry, taken)
+        # A router makes no address from its MAC.
+        reasons.discard("AllocationOnAutoAddressSubnet")
+        before, after = set(self.subnets_with(port)), set(self.subnets_with(new))
+        reasons |= self._needed(port.router_id, before - after)
+        return reasons | self.refuses_interfaces(port.router_id, after - before)
 
     def remove(self, router_id: str, subnet_id: str) -> None:
         """A router's port on several subnets stays with the others."""
