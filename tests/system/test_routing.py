@@ -132,6 +132,21 @@ def test_a_router_that_is_switched_off(lab: Lab) -> None:
     assert_passes(True, True)
 
 
+def test_an_interface_with_another_address(lab: Lab) -> None:
+    """A router is where its interface's port says, and no longer where it was."""
+    site = routed(lab)
+    alice, bob = site.alice, site.bob
+    [port] = lab.api.get("ports?fixed_ips=ip_address%3D10.1.0.1")["ports"]
+
+    lab.api.update("port", port["id"], fixed_ips=[{"ip_address": "10.1.0.9"}])
+    lab.sync()
+    alice.namespace.ip("neigh flush dev eth0")
+    assert not alice.can_ping(bob.ip, timeout_s=0.3)
+    alice.add_route("default", "10.1.0.9")
+    assert alice.can_ping(bob.ip)
+    assert alice.can_ping(bob.ip6)
+
+
 def test_static_routes(lab: Lab) -> None:
     """What is behind a machine is reached by a route by way of it, for as long as there is one."""
     site = routed(lab)
