@@ -19,7 +19,7 @@ from webob import Request, Response
 
 from .auth import AuthPlugin, authorize
 from .config import Config
-from .errors import NotFound
+from .errors import BadRequest, NotFound
 from .execute import Executor
 from .json_text import json_bytes
 from .listing import is_port_list, list_objects, render_ports
@@ -214,6 +214,11 @@ class NetworkingApi:
         return _nothing()
 
     def _write(self, call: Call) -> Plan:
+        if "If-Match" in call.request.headers:
+            raise BadRequest(
+                "HTTPBadRequest",
+                "The header If-Match is of the extension revision-if-match, which is not offered.",
+            )
         writer = make_writer(call.route, call.resource, call.request.body, call.context)
         plan = self._executor.write(writer.make_plan, writer.queues, call.comment, call.deadline)
         call.request.environ[OPERATIONS] = len(plan.operations)

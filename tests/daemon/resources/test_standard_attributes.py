@@ -10,17 +10,34 @@ from typing import Any
 import pytest
 
 from daemon.objects import LONG, NOWHERE, PROVIDER, make_network, make_port, refusal
-from daemon.proxy import Api
+from daemon.proxy import Api, path_of
 
 pytestmark = pytest.mark.daemon
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+KINDS = ("network", "subnet", "port", "router", "floatingip", "security_group")
+
+
+def make_object(api: Api, kind: str) -> str:
+    """Create an object of a kind; return its path."""
+    external: Any = {"router:external": True}
+    network_id, (subnet,) = make_network(api, "10.0.0.0/24", **external)
+    ids = {"network": network_id, "subnet": subnet["id"]}
+    values: dict[str, Any] = {}
+    if kind == "port":
+        values["network_id"] = network_id
+    elif kind == "floatingip":
+        values["floating_network_id"] = network_id
+    elif kind == "security_group_rule":
+        values["security_group_id"] = api.create("security_group")["id"]
+        values["direction"] = "ingress"
+    return f"{path_of(kind)}/{ids.get(kind) or api.create(kind, **values)['id']}"
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "security_group_rule"])
 def test_tags(api: Api, kind: str) -> None:
     """Tags are a sub-resource of every object: set, added, looked for, removed, cleared."""
-    network_id, (subnet,) = make_network(api, "10.0.0.0/24")
-    ids = {"network": network_id, "subnet": subnet["id"]}
-    path = f"{kind}s/{ids.get(kind) or make_port(api, network_id)['id']}"
+    path = make_object(api, kind)
 
     def shown() -> list[str]:
         tags: list[str] = api.get(path)[kind]["tags"]
@@ -54,23 +71,39 @@ def test_tags_that_cannot_be(api: Api, body: Any) -> None:
     assert (404, "NetworkNotFound") == refusal(answer)
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_revisions_and_times(api: Api, kind: str) -> None:
     """Every change raises the revision by one; a PUT that changes nothing does not."""
-    network_id, (subnet,) = make_network(api, "10.0.0.0/24")
-    ids = {"network": network_id, "subnet": subnet["id"]}
-    path = f"{kind}s/{ids.get(kind) or make_port(api, network_id)['id']}"
+    path = make_object(api, kind)
     made = api.get(path)[kind]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["created_at"])
     assert made["created_at"] == made["updated_at"]
 
-    changed = api("PUT", path, {kind: {"name": "new"}}).json[kind]
-    same = api("PUT", path, {kind: {"name": "new"}}).json[kind]
+    changed = api("PUT", path, {kind: {"description": "new"}}).json[kind]
+    same = api("PUT", path, {kind: {"description": "new"}}).json[kind]
     api("PUT", f"{path}/tags/a")
 
     assert made["revision_number"] + 1 == changed["revision_number"] == same["revision_number"]
     assert made["revision_number"] + 2 == api.get(path)[kind]["revision_number"]
     assert made["created_at"] == changed["created_at"] <= changed["updated_at"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "security_group_rule"])
+def test_conditional_changes_are_refused(api: Api, kind: str) -> None:
+    """Who asks for a change of one revision alone gets none of any other (revision-if-match)."""
+    path = make_object(api, kind)
+    before = api.get(path)
+    headers = {"If-Match": f"revision_number={before[kind]['revision_number']}"}
+
+    changed: Any = {kind: {}}
+    for method, what, body in (
+        ("PUT", path, changed),
+        ("PUT", f"{path}/tags/a", None),
+        ("DELETE", path, None),
+    ):
+        assert (400, "HTTPBadRequest") == refusal(api(method, what, body, headers))
+    assert before == api.get(path)
+    assert 404 == api("GET", "extensions/revision-if-match").status
 
 
 def test_twins_of_the_project(api: Api) -> None:
