@@ -161,7 +161,10 @@ def _of_service_port(
 ) -> dict[str, Any]:
     """Return what a PUT changes of a router's or a floating IP's port; the rest must stay."""
     shown = _encode(draft, switch, port)
-    changed = {name: value for name, value in values.items() if value != shown[name]}
+    # Null stands for what is empty.
+    changed = {
+        name: value for name, value in values.items() if (value or None) != (shown[name] or None)
+    }
     free = _FREE_OF_FLOATING_IPS if is_floating_ip(port) else _FREE_OF_ROUTERS
     refused = changed.keys() - free
     if refused:

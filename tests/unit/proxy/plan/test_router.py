@@ -470,6 +470,8 @@ def test_an_unused_external_network_becomes_internal() -> None:
         ({"device_id": ROUTER, "device_owner": "network:router_interface"}, True),
         ({"fixed_ips": [{"subnet_id": SUBNET, "ip_address": "10.0.0.1"}]}, True),
         ({"binding:host_id": "", "security_groups": []}, True),
+        ({"binding:host_id": None, "security_groups": None, "binding:profile": None}, True),
+        ({"allowed_address_pairs": None, "extra_dhcp_opts": None}, True),
         # The rest of what a port's addresses can become is in test_router_addresses.py.
         ({"fixed_ips": [{"ip_address": "10.0.0.9"}], "name": "n"}, True),
         ({"mac_address": "02:00:00:00:00:99"}, False),
