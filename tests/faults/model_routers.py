@@ -45,6 +45,8 @@ class RouterModel(PortModel):
         if old is not None and old.network_id == network_id:
             if entries:
                 reasons |= self.refuses_addresses(network_id, old.mac, entries, old.ips)
+                if self.served_by(router_id or "") and not self._names_ipv4(entries):
+                    reasons.add("RouterExternalGatewayInUseByFloatingIp")
             return reasons
         if not self.networks[network_id].is_external or (not entries and not subnets):
             reasons.add("BadRequest")
@@ -54,6 +56,12 @@ class RouterModel(PortModel):
                 if subnet_id in subnets or overlaps(subnet.cidr, subnets.values()):
                     reasons.add("BadRequest")
         return reasons | self.refuses_addresses(network_id, None, entries or None)
+
+    def _names_ipv4(self, entries: Sequence[Mapping[str, str]]) -> bool:
+        ids = [entry.get("subnet_id", "") for entry in entries if "ip_address" not in entry]
+        subnets = [self.subnets[key] for key in ids if key in self.subnets]
+        ips = [entry["ip_address"] for entry in entries if "ip_address" in entry]
+        return any(":" not in ip for ip in ips) or any(one.version == 4 for one in subnets)
 
     def refuses_interfaces(self, router_id: str, subnet_ids: Iterable[str]) -> Reasons:
         """No two subnets of a router overlap, those of its gateway's network included."""
@@ -210,7 +218,7 @@ class RouterModel(PortModel):
         found = {}
         for router_id in self.routers:
             gateway = self.gateway(router_id)
-            if gateway is None or gateway.network_id != network_id:
+            if gateway is None or gateway.network_id != network_id or not gateway.v4:
                 continue
             for side in self.interfaces(router_id).values():
                 if subnet_id in self.subnets_with(side):

@@ -147,7 +147,8 @@ def _router_for(
     found = []
     for router in routers_on(draft, network(draft, subnet.network_id)):
         gateway = gateway_of(router, draft)
-        if gateway is None or gateway.network_id != external:
+        # By IPv6 alone there is no way out for its replies.
+        if gateway is None or gateway.network_id != external or not gateway.has_ipv4:
             continue
         ips = [
             ip

@@ -40,7 +40,7 @@ def change_gateway(draft: Draft, router: Router, info: Info | None, label: str) 
         if old is None:
             _add(draft, router, info["network_id"], wanted, label)
         elif wanted and not _has(draft, old, wanted):
-            _readdress(draft, old, wanted)
+            _readdress(draft, router, old, wanted)
     _set_snat(draft, router, info)
     if _gateway_and_snat(draft, router) != before:
         refresh_router(draft, router)
@@ -54,12 +54,7 @@ def _gateway_and_snat(draft: Draft, router: Router) -> tuple[RouterPort | None, 
 
 def remove_gateway(draft: Draft, router: Router, gateway: Side) -> None:
     """Plan a router without its gateway port, and the default routes that came with it."""
-    if floating_rules(draft, router):
-        raise Conflict(
-            "RouterExternalGatewayInUseByFloatingIp",
-            f"Gateway cannot be updated for router {router.uuid}, since a gateway to external "
-            f"network {gateway.network_id} is required by one or more floating IPs.",
-        )
+    _check_unneeded(draft, router, gateway)
     switch = network(draft, gateway.network_id)
     drop_inherited_default(draft, draft.current(router), _gateway_ips(draft, switch))
     release(draft, switch, gateway.ips)
@@ -68,6 +63,15 @@ def remove_gateway(draft: Draft, router: Router, gateway: Side) -> None:
     external_ids = dict(row.external_ids)
     external_ids.pop(keys.ROUTER_GATEWAY, None)
     draft.update(row.copy(external_ids=external_ids))
+
+
+def _check_unneeded(draft: Draft, router: Router, gateway: Side) -> None:
+    if floating_rules(draft, router):
+        raise Conflict(
+            "RouterExternalGatewayInUseByFloatingIp",
+            f"Gateway cannot be updated for router {router.uuid}, since a gateway to external "
+            f"network {gateway.network_id} is required by one or more floating IPs.",
+        )
 
 
 def _add(draft: Draft, router: Router, network_id: str, wanted: Entries, label: str) -> None:
@@ -86,12 +90,15 @@ def _add(draft: Draft, router: Router, network_id: str, wanted: Entries, label: 
     draft.update(row.copy(external_ids={**row.external_ids, keys.ROUTER_GATEWAY: port.name}))
 
 
-def _readdress(draft: Draft, gateway: Side, wanted: Entries) -> None:
+def _readdress(draft: Draft, router: Router, gateway: Side, wanted: Entries) -> None:
     switch = network(draft, gateway.network_id)
     row = gateway.router_port
     networks = _take(draft, switch, Allocator(draft, switch, row.mac, gateway.ips), wanted)
+    new = readdress(draft, gateway, networks)
+    if not new.has_ipv4:
+        _check_unneeded(draft, router, gateway)
     release(draft, switch, gateway.ips)
-    reserve(draft, switch, readdress(draft, gateway, networks).ips)
+    reserve(draft, switch, new.ips)
     draft.advance(switch.uuid)
 
 

@@ -32,6 +32,11 @@ class Side(NamedTuple):
         """The router's addresses on the network."""
         return [network.partition("/")[0] for network in self.router_port.networks]
 
+    @property
+    def has_ipv4(self) -> bool:
+        """Say whether the router has an IPv4 address on the network."""
+        return any(":" not in ip for ip in self.ips)
+
 
 class Route(NamedTuple):
     """A static route as the API has it."""

@@ -520,7 +520,8 @@ def test_fixed_address(rows: tuple[Row, ...], given: Any, fixed_ip: str) -> None
         (SEVERAL, {"port_id": PORT}, 400, "BadRequest"),
         (with_rows(HELD, a_port(MAC)), {"port_id": PORT}, 400, "BadRequest"),
         (with_rows(HELD, a_port(f"{MAC} 10.99.0.5")), {"port_id": PORT}, 400, "BadRequest"),
-        # No router on the network, none with a gateway, one with a gateway elsewhere.
+        # No router on the network, none with a gateway, one with a gateway elsewhere, one that
+        # has no IPv4 address outside.
         (
             with_rows(
                 HELD, a_network(INSIDE), a_network(PORT, uuid=NET2), a_port(f"{MAC} 10.2.0.5")
@@ -541,6 +542,12 @@ def test_fixed_address(rows: tuple[Row, ...], given: Any, fixed_ip: str) -> None
                 an_external_network(FIP_PORT),
                 a_network(OUTSIDE, uuid=NET2, **{keys.NETWORK_EXTERNAL: "True"}),
             ),
+            {"port_id": PORT},
+            404,
+            "ExternalGatewayForFloatingIPNotFound",
+        ),
+        (
+            with_rows(HELD, *outside("2001:db8::2/64", ha_chassis_group=GROUP)),
             {"port_id": PORT},
             404,
             "ExternalGatewayForFloatingIPNotFound",

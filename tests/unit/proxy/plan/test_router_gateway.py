@@ -28,6 +28,7 @@ from unit.proxy.plans import (
     NB,
     NET,
     SUBNET,
+    SUBNET6,
     a_network,
     a_subnet6,
     assert_answered,
@@ -433,7 +434,7 @@ def test_snat_by_hand_is_enough() -> None:
 
 
 def test_needed_by_a_floating_ip() -> None:
-    """A gateway that a floating IP needs neither goes nor moves."""
+    """A gateway that a floating IP needs neither goes nor moves, nor is without IPv4."""
     rule = Nat.new(
         row_id(31),
         type="dnat_and_snat",
@@ -443,13 +444,22 @@ def test_needed_by_a_floating_ip() -> None:
     )
     other = a_network(uuid=row_id(91), **{keys.NETWORK_EXTERNAL: "True"})
     [router] = some(CONNECTED, Router)
-    rows = with_rows(CONNECTED, router.copy(nat=(row_id(31),)), rule, other)
-    for info in (None, {"network_id": row_id(91)}):
+    v6 = a_subnet6(None, cidr="2001:db8::/64", external_ids={keys.SUBNET_NETWORK: EXT})
+    rows = with_rows(CONNECTED, router.copy(nat=(row_id(31),)), rule, other, v6)
+    only_v6, both = (
+        {"network_id": EXT, "external_fixed_ips": entries}
+        for entries in (
+            [{"subnet_id": SUBNET6}],
+            [{"subnet_id": SUBNET6}, {"ip_address": "203.0.113.77"}],
+        )
+    )
+    for info in (None, {"network_id": row_id(91)}, only_v6):
         with pytest.raises(ApiError) as refused:
             gateway(info)(view_of(*rows))
 
         assert "RouterExternalGatewayInUseByFloatingIp" == refused.value.error_type
-    assert gateway({"network_id": EXT})(view_of(*rows)).steps
+    for info in ({"network_id": EXT}, both):
+        assert gateway(info)(view_of(*rows)).steps
 
 
 def test_move() -> None:
