@@ -434,6 +434,7 @@ def content(replica: Replica) -> dict[str, Any]:
         "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
         "router sides": {key: set(rows) for key, rows in replica.router_sides_by_switch.items()},
         "floating IPs": {key: row.uuid for key, row in replica.floating_ips.items()},
+        "foreign NAT": set(replica.foreign_nat),
         "parents": {row.uuid: row.switch for row in replica.ports.values()},
         "owners": replica.owners,
         "router ports": router_ports,

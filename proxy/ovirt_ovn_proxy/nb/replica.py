@@ -21,6 +21,7 @@ from .rows import (
     ROWS,
     Acl,
     DhcpOptions,
+    Nat,
     NbGlobal,
     PortGroup,
     RouterPort,
@@ -99,6 +100,8 @@ class Replica:
         self._router_port_by_name: dict[str, RouterPort] = {}
         self._router_port_names: dict[str, str] = {}
         self._behind_router_port: dict[str, SwitchPort] = {}
+        # NAT rules without a key of ours, by uuid.
+        self.foreign_nat: dict[str, Nat] = {}
         # By table: row -> the row that keeps it alive.
         self.owners: dict[str, dict[str, str]] = {table: {} for table in schema.CHILDREN.values()}
         self._usages: dict[str, Usage] = {}
@@ -144,6 +147,7 @@ class Replica:
             self._reindex_router_ports(self.tables, {}, {})
             self._reindex_dhcp(self.dhcp)
             self._reindex_port_groups(self.port_groups)
+            self._reindex_nat(self.tables, {})
             for switch in self.switches.values():
                 switch.rendered = None
             for port in self.ports.values():
@@ -236,6 +240,7 @@ class Replica:
         self._reindex_port_groups(
             [*deleted.get(schema.PORT_GROUP, {}), *changed.get(schema.PORT_GROUP, {})]
         )
+        self._reindex_nat(changed, deleted)
         # All out before any is put in: a name or an address may change hands.
         for port in cast("Iterable[SwitchPort]", deleted.get(schema.PORT, {}).values()):
             self._take_out(port)
@@ -306,6 +311,17 @@ class Replica:
         if default is not self.port_groups_by_name.get(keys.DEFAULT_GROUP):
             for network in self.switches:
                 self._forget_rendered(network)
+
+    def _reindex_nat(
+        self, changed: Mapping[str, Mapping[str, Row]], deleted: Mapping[str, Mapping[str, Row]]
+    ) -> None:
+        for uuid in deleted.get(schema.NAT, {}):
+            self.foreign_nat.pop(uuid, None)
+        for uuid, row in cast("Mapping[str, Nat]", changed.get(schema.NAT, {})).items():
+            if any(key.startswith(keys.PREFIX) for key in row.external_ids):
+                self.foreign_nat.pop(uuid, None)
+            else:
+                self.foreign_nat[uuid] = row
 
     def _owner_of(self, row: DhcpOptions) -> _IndexedDhcp | None:
         network = row.external_ids.get(keys.SUBNET_NETWORK)

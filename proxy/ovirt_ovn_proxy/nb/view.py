@@ -18,6 +18,7 @@ from .rows import (
     Acl,
     DhcpOptions,
     HaChassisGroup,
+    Nat,
     NbGlobal,
     PortGroup,
     Router,
@@ -169,6 +170,14 @@ class View:
     def router_port_of(self, port: SwitchPort) -> RouterPort | None:
         """Return the router's side of a port."""
         return self._replica.router_port_of(port) if port.type == "router" else None
+
+    def foreign_nat(self, switch: Switch) -> Iterator[Nat]:
+        """Yield the NAT rules of other hands on routers of ours that are on a network."""
+        for rule in self._replica.foreign_nat.values():
+            router = self.router(self.owner(rule) or "")
+            sides = map(self.port_behind, self.router_ports(router)) if router else ()
+            if any(side is not None and side.switch == switch.uuid for side in sides):
+                yield rule
 
     def chassis_group(self, name: str) -> HaChassisGroup | None:
         """Return the group of chassis with this name, whoever made it."""

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from ..errors import BadRequest, Conflict, NotFound
-from ..nb import keys, schema
 from ..nb.addresses import ip_number
-from ..nb.rows import Nat, Switch
-from ..wire.port import GATEWAY_OWNER
+from ..nb.rows import Switch
 from ..wire.subnet import Subnet, eui64, host_limits, read_subnet
 from .common import put
 from .draft import Draft
@@ -309,19 +307,11 @@ def _excluded_by(switch: Switch) -> set[int]:
 
 
 def _translated_by_hand(draft: Draft, switch: Switch, version: int) -> set[int]:
-    """Return the external addresses of NAT rules that are no port's, so another hand's."""
-    view = draft.view
-    sides = [
-        side
-        for side in view.router_sides(switch)
-        if side.external_ids.get(keys.DEVICE_OWNER) == GATEWAY_OWNER
-    ]
-    router_ports = filter(None, map(view.router_port_of, sides))
-    routers = filter(None, (view.row(schema.ROUTER, view.owner(row) or "") for row in router_ports))
-    rules = (rule for router in routers for rule in cast("list[Nat]", view.children(router, "nat")))
+    """Return the external addresses of NAT rules of other hands that are no port's."""
+    rules = draft.view.foreign_nat(switch)
     numbers = filter(None, (ip_number(rule.external_ip) for rule in rules))
     found = {value for of_version, value in numbers if of_version == version}
-    return {value for value in found if value not in view.usage(switch).of(version)}
+    return {value for value in found if value not in draft.view.usage(switch).of(version)}
 
 
 def _is_mac_taken(draft: Draft, switch: Switch, mac: str) -> bool:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.replica import Replica
-from ovirt_ovn_proxy.nb.rows import DhcpOptions, RouterPort, Row
-from ovirt_ovn_proxy.nb.schema import ACL, DHCP, NB_GLOBAL, PORT_GROUP, ROUTER_PORT, SWITCH
+from ovirt_ovn_proxy.nb.rows import DhcpOptions, Nat, RouterPort, Row
+from ovirt_ovn_proxy.nb.schema import ACL, DHCP, NAT, NB_GLOBAL, PORT_GROUP, ROUTER_PORT, SWITCH
 from ovirt_ovn_proxy.nb.schema import PORT as PORT_TABLE
 from ovirt_ovn_proxy.nb.values import encode, encode_set
 from unit.proxy.plans import (
@@ -107,6 +107,7 @@ def indexes(replica: Replica) -> dict[str, Any]:
         "localnets": {key: set(ports) for key, ports in replica.localnets_by_switch.items()},
         "router sides": {key: set(ports) for key, ports in replica.router_sides_by_switch.items()},
         "floating IPs": {key: port.uuid for key, port in replica.floating_ips.items()},
+        "foreign NAT": set(replica.foreign_nat),
         "macs": {
             switch.uuid: dict(replica.usage_of(switch).macs) for switch in replica.switches.values()
         },
@@ -350,6 +351,24 @@ def test_second_localnet() -> None:
     replica.apply(together(deleted((PORT_TABLE, gone)), toggled(NET, gone)))
 
     assert_as_fresh(replica)
+
+
+def test_nat_rules_change_hands() -> None:
+    """A NAT rule of another hand is known as long as it is there and has no key of ours."""
+    replica = replica_of(Nat.new(row_id(40)), Nat.new(row_id(41), external_ids={"x": "y"}))
+    ours = encode(NAT, "external_ids", {keys.NAT_FLOATING_IP: "fip"})
+
+    for update in (
+        inserted(Nat.new(row_id(42))),
+        modified(NAT, row_id(40), external_ids=ours),
+        modified(NAT, row_id(42), external_ids=ours),
+        modified(NAT, row_id(40), external_ids=ours),  # taken away again
+        deleted((NAT, row_id(41)), (NAT, row_id(42))),
+    ):
+        replica.apply(update)
+        assert_as_fresh(replica)
+
+    assert {row_id(40)} == set(replica.foreign_nat)
 
 
 def test_port_groups_swap_names() -> None:
