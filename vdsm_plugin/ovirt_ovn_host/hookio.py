@@ -33,6 +33,10 @@ REFUSED = 2
 # Room for several reasons in one refusal, and for a migration with as many vNICs as a VM
 # can have; not more than a pipe takes at once (PIPE_BUF).
 _LINE_LENGTH = 4000
+# Its hooks are run by a process that has no log (init/vdsmd_init_common.sh), so that VDSM
+# drops what they write: it goes to the system's log as well.
+_UNHEARD_POINT = "before_vdsm_start"
+SYSLOG_NAME = "ovirt-provider-ovn-driver"
 
 
 class HookError(Exception):
@@ -72,7 +76,13 @@ def say(point: str, text: str) -> None:
     subject = f" vNIC {vnic_id[:40]!a}:" if vnic_id else ""
     line = f"ovn {point}:{subject} {' '.join(text.split())}"[:_LINE_LENGTH]
     printable = "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in line)
-    os.write(2, f"{printable[:_LINE_LENGTH]}\n".encode())
+    shown = printable[:_LINE_LENGTH]
+    os.write(2, f"{shown}\n".encode())
+    if point == _UNHEARD_POINT:
+        import syslog
+
+        syslog.openlog(SYSLOG_NAME)
+        syslog.syslog(syslog.LOG_NOTICE, shown)
 
 
 def read(variable: str) -> bytes:

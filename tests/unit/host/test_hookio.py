@@ -88,6 +88,20 @@ def test_say_is_short(capfd: pytest.CaptureFixture[str], character: str) -> None
     assert len(capfd.readouterr().err) <= select.PIPE_BUF
 
 
+def test_what_vdsm_drops_is_in_the_systems_log(
+    mocker: MockerFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who runs the hooks before vdsmd starts has no log, so their line is written to syslog."""
+    log = mocker.patch("syslog.syslog")
+    hookio.say("before_device_create", "text")
+    hookio.say("before_vdsm_start", "")
+    log.assert_not_called()
+
+    hookio.say("before_vdsm_start", "two\nlines")
+    log.assert_called_once_with(mocker.ANY, "ovn before_vdsm_start: two lines")
+    assert capfd.readouterr().err.endswith("\novn before_vdsm_start: two lines\n")
+
+
 def test_replace_file(tmp_path: Path) -> None:
     """The name gets new content in one step, its mode stays, and nothing is left beside it."""
     path = tmp_path / "data"
