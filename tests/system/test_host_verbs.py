@@ -50,6 +50,8 @@ def deployed(image: Path) -> Iterator[HostMachine]:
         ((CENTRAL, ADDRESS, NAME), REMOTE, ADDRESS),
         ((CENTRAL, ADDRESS), REMOTE, ADDRESS),
         ((CENTRAL, ADDRESS, ""), REMOTE, ADDRESS),
+        # The engine knows the host by this.
+        ((CENTRAL, ADDRESS, ADDRESS), REMOTE, ADDRESS),
         ((CENTRAL6, ADDRESS6, NAME), REMOTE6, ADDRESS6),
         ((f"[{CENTRAL6}]", ADDRESS6, NAME), REMOTE6, ADDRESS6),
         ((CENTRAL, "ovirtmgmt", NAME), REMOTE, ADDRESS),
@@ -143,6 +145,11 @@ def test_the_administrator_goes_before_the_engine(host: HostMachine) -> None:
         f"ovn.conf sets system-id = hv1.site.example.com, which goes before {NAME}",
     ):
         assert words in done.stdout
+    # A name that VDSM could never match is no error where there is another one.
+    done = host.tool("ovn-config", CENTRAL, ADDRESS, "1hv.example.com")
+    assert done.returncode == 0, done.stderr
+    assert "1hv.example.com, as the engine calls this host, cannot be the name" in done.stdout
+    assert f"system-id = {NAME}\n" in host.read(ENGINE_FILE)
 
 
 def test_what_otopi_or_a_hand_has_set_is_not_undone(host: HostMachine) -> None:

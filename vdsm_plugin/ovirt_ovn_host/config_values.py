@@ -146,12 +146,13 @@ def _host(value: str) -> str:
         return f"[{ipaddress.IPv6Address(value)}]"
     # Nothing but digits and dots is meant to be an address, and 10.0.0 would be looked up.
     is_number = re.fullmatch(r"[0-9.]+", value) is not None
-    if is_number != _is_address(value) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", value):
+    if is_number != is_address(value) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", value):
         raise ValueError(f"a name or an address (not {value or 'nothing'})")
     return value
 
 
-def _is_address(value: str) -> bool:
+def is_address(value: str) -> bool:
+    """Say whether a text is an address of IPv4 or IPv6, without brackets."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -160,4 +161,4 @@ def _is_address(value: str) -> bool:
 
 
 def _is_ipv6(value: str) -> bool:
-    return ":" in value and _is_address(value) and "%" not in value
+    return ":" in value and is_address(value) and "%" not in value

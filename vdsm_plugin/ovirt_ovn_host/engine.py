@@ -31,10 +31,11 @@ def set_up(paths: Paths, say: Say, given: Values) -> None:
     Other values of that file stay. Raises HostError; then neither file nor host has changed,
     unless the message says so.
     """
-    # Also where the administrator's value counts: what was given must make sense.
-    decode(Said("what was given", *key, text) for key, text in given.items())
     old = {(it.section, it.key): it.text for it in config_files.read_engine(paths.settings)}
     administrator = config_files.read_administrator(paths.settings)
+    given = _without_foreign_name(given, administrator, say)
+    # Also where the administrator's value counts: what was given must make sense.
+    decode(Said("what was given", *key, text) for key, text in given.items())
     new = {**old, **given}
     new.pop(ENABLED, None)
     now = _read_live()
@@ -62,6 +63,24 @@ def _read_live() -> Live | None:
     except DatabaseError:
         # Whether it has to answer is decided when the settings are applied.
         return None
+
+
+def _without_foreign_name(given: Values, administrator: Sequence[Said], say: Say) -> Values:
+    """Return what was given, without what the engine calls a host that OVN must call otherwise.
+
+    The engine knows some hosts by an address. Others have names that VDSM could never match:
+    that is an error as long as the administrator has not said another one.
+    """
+    name = given.get(SYSTEM_ID)
+    is_said = any((it.section, it.key) == SYSTEM_ID for it in administrator)
+    if name is None or not (is_said or config_values.is_address(name)):
+        return given
+    try:
+        config_values.system_id(name)
+    except ValueError:
+        say(f"{name}, as the engine calls this host, cannot be the name of its chassis")
+        return {key: text for key, text in given.items() if key != SYSTEM_ID}
+    return given
 
 
 def _keep_list(given: str, known: Sequence[str], say: Say) -> str:

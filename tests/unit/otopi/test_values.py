@@ -36,6 +36,7 @@ ENOUGH = {"OVN/enable": True, "OVN/central": "192.0.2.1", "OVN/tunnel": "ovirtmg
         ("OVN/tunnel", "100"),
         ("OVN/tunnel", "Tunnels of blå"),
         ("OVN/fqdn", "host1.example.com"),
+        ("OVN/fqdn", "192.0.2.7"),
         ("OVN/bridge", "br-int"),
         ("OVN/certificate", CERTIFICATE),
         ("OVN/packages", "ovirt-provider-ovn-driver, openvswitch3.5 gcc-c++"),
@@ -105,14 +106,15 @@ TEXTS = {
     "OVN/fqdn": [
         *("host1.example.com", "host1", "1host", "_a", "-a", ".a", "a_b", "", "localhost", "a b"),
         *("localhost.localdomain", "a" * 64, "a" * 65, "true", "false", "192.0.2.1"),
-        "aaaaaaaa-0000-4000-8000-000000000001",
+        *("2001:db8::1", "[2001:db8::1]", "192.0.2", "aaaaaaaa-0000-4000-8000-000000000001"),
     ],
     "OVN/certificate": ["/a", "a", "", "/a b", "/a\nb", "-a", "~/a"],
 }
 RULES = {
     "OVN/central": config_values.remotes,
     "OVN/bridge": config_values.bridge,
-    "OVN/fqdn": config_values.system_id,
+    # An engine may know the host by an address, which says nothing then.
+    "OVN/fqdn": lambda text: config_values.is_address(text) or config_values.system_id(text),
     "OVN/certificate": config_values.path,
 }
 
@@ -158,7 +160,7 @@ def test_the_verb_has_the_same_rules(key: str, text: str) -> None:
         ("OVN/tunnel", "two\nlines", "should be an address, a subnet, a network"),
         ("OVN/tunnel", " ", "should be an address, a subnet, a network"),
         ("OVN/tunnel", 4, "should be a text"),
-        ("OVN/fqdn", "192.0.2.7", "should be the host's full name"),
+        ("OVN/fqdn", "192.0.2.300", "should be the host's full name"),
         ("OVN/fqdn", "1host.example.com", "should be the host's full name"),
         ("OVN/fqdn", "localhost.localdomain", "should be the host's full name"),
         ("OVN/fqdn", f"{64 * 'a'}.com", "should be the host's full name"),
