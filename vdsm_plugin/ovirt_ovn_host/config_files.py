@@ -104,5 +104,10 @@ def write_engine(folder: Path, values: Mapping[tuple[str, str], str]) -> None:
     lines = [_HEADER]
     for section in dict.fromkeys(section for section, _ in values):
         lines.append(f"[{section}]\n")
-        lines += [f"{key} = {text}\n" for (of, key), text in values.items() if of == section]
+        lines += [_option(key, text) for (of, key), text in values.items() if of == section]
     write(path, "".join(lines))
+
+
+def _option(key: str, text: str) -> str:
+    """Return an option as it stands in a file: all lines of its value but the first indented."""
+    return f"{key} = " + "\n    ".join(text.splitlines()) + "\n"

@@ -223,7 +223,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_the_engines_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     """It is written whole, readable by everybody, and says the same when it is read again."""
-    values = {("ovn", "central"): "a,b", ("tls", "private-key"): "/k", ("ovn", "tunnel"): "x"}
+    # A list may go over several lines, also where it came by the command line.
+    values = {("ovn", "central"): "a,\nb", ("tls", "private-key"): "/k", ("ovn", "tunnel"): "x"}
     config_files.write_engine(tmp_path, values)
 
     path = tmp_path / ENGINE
