@@ -46,9 +46,11 @@ def write(path: Path, content: str) -> None:
             os.fsync(file.fileno())
         new.replace(path)
     except OSError as error:
+        raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        # Only where it has not become the file; also if a time-out has ended us.
         with contextlib.suppress(OSError):
             new.unlink()
-        raise HostError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _make_folder(path: Path) -> None:
