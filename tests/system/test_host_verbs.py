@@ -241,6 +241,27 @@ def test_a_host_with_machines_does_not_leave(host: HostMachine) -> None:
     assert before == host.state
 
 
+def test_a_host_by_settings_of_its_chassis_alone_leaves(host: HostMachine) -> None:
+    """Keys with the chassis' name are not ours: they stay, that is said, and they count."""
+    assert host.tool("ovn-config", CENTRAL, ADDRESS, NAME).returncode == 0
+    host.vsctl("remove", "Open_vSwitch", ".", "external_ids", "ovn-remote")
+    own = f"ovn-remote-{NAME}"
+    host.vsctl("set", "Open_vSwitch", ".", f'external_ids:{own}="{REMOTE}"')
+    host.wait_chassis(**{NAME: ADDRESS})
+    host.plug()
+    before = host.state
+    done = host.tool("ovn-unconfigure")
+    assert (1, before) == (done.returncode, host.state)
+    assert "1 OVN ports of running virtual machines are on this host (vnet0)" in done.stderr
+
+    host.vsctl("del-port", "vnet0")
+    done = host.tool("ovn-unconfigure")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert {} == host.chassis
+    assert f"external_ids:{own} is not ours and stays" in done.stdout
+    assert own in host.external_ids
+
+
 def test_a_stopped_ovn_controller_still_leaves(host: HostMachine) -> None:
     """It is started for it, as it has left its chassis behind when it was stopped."""
     assert host.tool("ovn-config", CENTRAL, ADDRESS, NAME).returncode == 0

@@ -130,7 +130,7 @@ def _is_renamed(seen: Outlook) -> bool:
     """Say whether Southbound knows this host by another name than it is to have."""
     if seen.wanted is None or seen.live is None:
         return False
-    is_known = bool(seen.live.system_id) and live.REMOTE in seen.live.external_ids
+    is_known = bool(seen.live.system_id) and seen.live.is_chassis
     return is_known and seen.live.system_id != seen.wanted.system_id
 
 

@@ -11,7 +11,6 @@ from . import certificates, controller, live, services, southbound
 from .certificates import Files
 from .errors import HostError
 from .live import Live
-from .snapshot import key_in_use
 
 _CONNECT_TIMEOUT_S = 5.0
 _ASK_TIMEOUT_S = 4.0
@@ -45,7 +44,7 @@ def depart(now: Live, files: Files) -> bool:
 
 def is_registered(now: Live, files: Files) -> bool | None:
     """Say whether Southbound has this chassis; None if it does not answer us."""
-    remotes = now.external_ids.get(key_in_use(now.external_ids, live.REMOTE), "").split(",")
+    remotes = now.setting(live.REMOTE).split(",")
     question = {
         "op": "select",
         "table": "Chassis",

@@ -40,7 +40,7 @@ def set_up(paths: Paths, say: Say, given: Values) -> None:
     new.pop(ENABLED, None)
     now = _read_live()
     if CENTRAL in given:
-        known = [old.get(CENTRAL, ""), now.external_ids.get(REMOTE, "") if now else ""]
+        known = [old.get(CENTRAL, ""), now.setting(REMOTE) if now else ""]
         new[CENTRAL] = _keep_list(given[CENTRAL], known, say)
     if TUNNEL in given and TUNNEL in old:
         host = outlook.read_host(decode(administrator), now)

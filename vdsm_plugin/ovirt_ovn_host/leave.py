@@ -14,7 +14,6 @@ from . import (
     database,
     departure,
     hookfile,
-    live,
     outlook,
     services,
 )
@@ -34,8 +33,7 @@ def leave(paths: Paths, say: Say) -> None:
     """Take this host out of OVN. Raises HostError; nothing was changed unless it says so."""
     config = read_config(paths)
     now = database.read()
-    is_chassis = live.REMOTE in now.external_ids
-    if is_chassis and now.plugged:
+    if now.is_chassis and now.plugged:
         raise HostError(
             f"{len(now.plugged)} OVN ports of running virtual machines are on this host "
             f"({', '.join(now.plugged[:5])}): put it into maintenance first"
@@ -43,10 +41,12 @@ def leave(paths: Paths, say: Say) -> None:
     forget(paths, say)
     bridge = config.bridge if "bridge" in config.files else None
     files = outlook.tls_files(config)
-    is_out = not is_chassis or _leave_southbound(now, files, say)
+    is_out = not now.is_chassis or _leave_southbound(now, files, say)
     made = database.change(lambda now: chassis.leave(now, files, bridge))
     for change in made.changes:
         say(str(change))
+    for key in chassis.overridden(now):
+        say(f"external_ids:{key} is not ours and stays, remove it with ovs-vsctl")
     hooks = hookfile.encode(config, bridge=config.bridge, tunnel_network="")
     for file in difference(paths.hooks, hooks):
         write(*file)
@@ -57,7 +57,7 @@ def leave(paths: Paths, say: Say) -> None:
             "leave Southbound: run on the central: "
             f"ovn-sbctl chassis-del {now.system_id}"
         )
-    say("this host is not in OVN" if is_chassis else "nothing to do: this host is not in OVN")
+    say("this host is not in OVN" if now.is_chassis else "nothing to do: this host is not in OVN")
 
 
 def forget(paths: Paths, say: Say) -> None:

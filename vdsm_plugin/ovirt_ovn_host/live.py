@@ -79,10 +79,19 @@ class Live(NamedTuple):
         """The name of this chassis, "" if there is none."""
         return self.external_ids.get(SYSTEM_ID, "")
 
+    def setting(self, key: str) -> str:
+        """Return one of ovn-controller's settings, this chassis' own first; "" if not set."""
+        return self.external_ids.get(snapshot.key_in_use(self.external_ids, key), "")
+
+    @property
+    def is_chassis(self) -> bool:
+        """Whether ovn-controller is told of a Southbound."""
+        return bool(self.setting(REMOTE))
+
     @property
     def bridge_name(self) -> str:
         """The integration bridge that ovn-controller uses."""
-        return self.external_ids.get(BRIDGE) or DEFAULT_BRIDGE
+        return self.setting(BRIDGE) or DEFAULT_BRIDGE
 
     @property
     def plugged(self) -> list[str]:

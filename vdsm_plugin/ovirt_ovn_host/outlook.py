@@ -131,7 +131,7 @@ def read_host(config: Config, now: Live | None) -> tunnel.Host:
         addresses=addresses.read(_ADDRESSES_TIMEOUT_S),
         networks=_read_networks(),
         names=config.network_names,
-        current=now.external_ids.get(live.ENCAP_IP, "") if now else "",
+        current=now.setting(live.ENCAP_IP) if now else "",
     )
 
 

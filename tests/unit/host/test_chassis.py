@@ -312,6 +312,15 @@ def test_settings_of_this_chassis_alone_are_pointed_out() -> None:
     assert ["ovn-remote-hv1", "ovn-bridge-hv1"] == list(chassis.overridden(live(ids)))
 
 
+def test_settings_of_this_chassis_alone_count() -> None:
+    """As for ovn-controller, the key with the chassis' name goes before the other one."""
+    bridge = BRIDGE._replace(name="br-x", interfaces=[Interface("vnet0", 3, {"iface-id": "a"})])
+    own = {"system-id": "hv1", "ovn-remote-hv1": "ssl:x:6642", "ovn-bridge-hv1": "br-x"}
+    now = live({**own, "ovn-bridge": "br-int", "ovn-remote-hv2": "y"}, bridge=bridge)
+    assert (True, "br-x", ["vnet0"]) == (now.is_chassis, now.bridge_name, now.plugged)
+    assert not live({**THEIRS, "system-id": "hv1", "ovn-remote-hv2": "y"}).is_chassis
+
+
 def test_vnics_of_running_machines() -> None:
     """Ports count that have an id of OVN's and a device; what a crash has left behind does not."""
     interfaces = [
