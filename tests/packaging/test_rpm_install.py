@@ -15,6 +15,8 @@ from rpms import DRIVER, MAIN, NAMES, ROOT, Built, Package, Root, build_peer
 
 UNIT = f"{MAIN}.service"
 SETTINGS = f"/etc/{MAIN}"
+HOST_SETTINGS = f"/etc/{DRIVER}"
+HOST_ENGINE_FILE = f"{HOST_SETTINGS}/conf.d/10-engine.conf"
 SETUP_FILE = f"{SETTINGS}/conf.d/10-setup-ovirt-provider-ovn.conf"
 # As engine-setup writes it, but for the certificates.
 SETUP = """[OVN REMOTE]
@@ -62,12 +64,17 @@ def test_install_and_remove(root: Root, ours: list[Package]) -> None:
 
     root.path(f"{SETTINGS}/{MAIN}.conf").write_text("[SSL]\nhttps-enabled=false\n")
     root.path(SETUP_FILE).write_text(SETUP)
+    root.path(f"{HOST_SETTINGS}/ovn.conf").write_text("[ovn]\ntunnel = tunnels\n")
+    root.path(HOST_ENGINE_FILE).write_text("[ovn]\ncentral = 192.0.2.1\n")
     told = root.change("-U", *ours)
     assert [f"mark-restart-system-units {UNIT}"] == told
-    assert [f"S.5....T.  c {SETTINGS}/{MAIN}.conf"] == root.verify(*NAMES)
+    edited = [f"{SETTINGS}/{MAIN}.conf", f"{HOST_SETTINGS}/ovn.conf"]
+    assert [f"S.5....T.  c {path}" for path in edited] == root.verify(*NAMES)
 
     assert [f"remove-system-units {UNIT}"] == root.erase(*NAMES)
     left = {SETTINGS, f"{SETTINGS}/conf.d", SETUP_FILE, f"{SETTINGS}/{MAIN}.conf.rpmsave"}
+    left |= {HOST_SETTINGS, f"{HOST_SETTINGS}/conf.d", HOST_ENGINE_FILE}
+    left |= {f"{HOST_SETTINGS}/ovn.conf.rpmsave"}
     more = root.files() - before
     assert left <= more
     # Folders of other packages, which rpm made for ours; what making a user leaves in /etc.
