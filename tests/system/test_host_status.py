@@ -636,7 +636,8 @@ def test_wrong_arguments(ready: HostMachine, words: tuple[str, ...]) -> None:
     """They show how the verb is used."""
     done = ready.tool("ovn-status", *words)
     assert done.returncode == 1
-    assert done.stderr.startswith("usage: ovn-status [--json] [--preflight CENTRAL TUNNEL]")
+    verb = "ovn-status [--json] [--preflight CENTRAL TUNNEL]"
+    assert done.stderr.startswith(f"usage: \n /usr/bin/vdsm-tool [options] {verb}")
 
 
 # Before anything is configured

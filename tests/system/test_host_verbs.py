@@ -100,7 +100,7 @@ def test_wrong_arguments(deployed: HostMachine, words: tuple[str, ...]) -> None:
     before = deployed.state
     done = deployed.tool(*words)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"usage: {words[0]}")
+    assert done.stderr.startswith(f"usage: \n /usr/bin/vdsm-tool [options] {words[0]}")
     assert before == deployed.state
 
 
