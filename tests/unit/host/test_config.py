@@ -8,10 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
-from ovirt_ovn_host import config_files, config_values
+from ovirt_ovn_host import config_files, config_values, files
 from ovirt_ovn_host.config import HOOKS, NETWORKS, OPTIONS, Config, Said, decode
 from ovirt_ovn_host.errors import ConfigError
+from ovirt_ovn_host.hookio import HookError
 
 SAMPLE = Path(__file__).parents[3] / "vdsm_plugin" / "etc" / "ovn.conf"
 ENGINE = config_files.ENGINE_FILE
@@ -238,6 +240,16 @@ def test_the_engines_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     config_files.write_engine(tmp_path, {})
     assert not path.exists()
     config_files.write_engine(tmp_path, {})
+
+
+def test_a_time_out_leaves_nothing_beside_a_file(tmp_path: Path, mocker: MockerFixture) -> None:
+    """The hook of vdsmd's start is ended by an error of its own, wherever it is."""
+    files.write(tmp_path / "file", "old")
+    mocker.patch("os.fsync", side_effect=HookError)
+    with pytest.raises(HookError):
+        files.write(tmp_path / "file", "new")
+    assert ["file"] == [it.name for it in tmp_path.iterdir()]
+    assert "old" == (tmp_path / "file").read_text()
 
 
 def test_when_certificates_are_needed(tmp_path: Path) -> None:
