@@ -16,12 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from daemon.ovsdb import OvsdbServer, ovsdb_server
-from ovirt_ovn_host import chassis, config_values, database, localdb, ovsdb
+from daemon.ovsdb import SB_SCHEMA, OvsdbServer, ovsdb_server
+from ovirt_ovn_host import (
+    chassis,
+    config_files,
+    config_values,
+    database,
+    engine,
+    localdb,
+    ovsdb,
+    services,
+)
 from ovirt_ovn_host.chassis import Plan, Wanted
 from ovirt_ovn_host.errors import DatabaseError, NoDatabase
 from ovirt_ovn_host.live import Live
 from ovirt_ovn_host.localdb import LocalDatabaseError
+from ovirt_ovn_host.outlook import Paths
 
 pytestmark = pytest.mark.daemon
 
@@ -146,6 +156,26 @@ def test_it_is_not_tried_for_ever(server: OvsdbServer) -> None:
     with pytest.raises(DatabaseError, match="all the time"):
         database.change(plan)
     assert "ovn-remote" not in database.read().external_ids
+
+
+def test_the_engines_file_is_as_before_if_the_database_refuses(
+    server: OvsdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that could not be applied are not kept, those from before are."""
+    monkeypatch.setattr(database, "_MOST_TRIES", 0)
+    monkeypatch.setattr(services, "exists", lambda service: True)
+    monkeypatch.setattr(services, "missing", lambda names: [])
+    paths = Paths(tmp_path, tmp_path / "system-id.conf", tmp_path / "hooks")
+    given = {engine.TUNNEL: "127.0.0.1", engine.SYSTEM_ID: "hv1"}
+    with ovsdb_server(schema=SB_SCHEMA, name="sb") as central:
+        given[engine.CENTRAL] = central.remote
+        for old in ({}, {("hooks", "start-timeout"): "7"}):
+            config_files.write_engine(tmp_path, old)
+            with pytest.raises(DatabaseError, match="all the time"):
+                engine.set_up(paths, lambda text: None, given)
+            said = {(it.section, it.key): it.text for it in config_files.read_engine(tmp_path)}
+            assert old == said
+    assert ["conf.d"] == [it.name for it in tmp_path.iterdir()]
 
 
 def test_a_refused_transaction_says_why(server: OvsdbServer) -> None:

@@ -157,8 +157,9 @@ class HostMachine(machines.Machine):
     def start_vdsmd(self) -> tuple[int, str, float]:
         """Do what vdsmd does before it starts; return exit code, output and seconds.
 
-        That is in init/vdsmd_init_common.sh: hooks, whose failures are only logged, then
-        the checks of the configuration, whose failures keep it from starting.
+        That is in init/vdsmd_init_common.sh: hooks, whose failures do not count, then the
+        checks of the configuration, whose failures keep it from starting. What the hooks say
+        VDSM drops, and here it is seen; a host has it in its journal.
         """
         sequence = (
             "for hook in /usr/libexec/vdsm/hooks/before_vdsm_start/*; do $hook; done;"
