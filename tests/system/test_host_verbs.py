@@ -112,6 +112,13 @@ def test_the_verbs_are_roots(deployed: HostMachine, words: tuple[str, ...]) -> N
     assert "Error:  Must run as root" in done.stderr
 
 
+def test_who_does_not_read_on_stops_nothing(host: HostMachine) -> None:
+    """Where the output goes nowhere any more the host is configured all the same."""
+    host.run("sh", "-c", f"vdsm-tool ovn-config {CENTRAL} {ADDRESS} {NAME} | true")
+    assert host.tool("is-configured").stdout == ""
+    host.wait_chassis(**{NAME: ADDRESS})
+
+
 def test_only_the_engines_file_is_written(host: HostMachine) -> None:
     """No other file is made or changed, and what otopi has put beside stays."""
     host.write(ENGINE_FILE, "[ovn]\nenabled = no\n[hooks]\nstart = when-ports-installed\n")

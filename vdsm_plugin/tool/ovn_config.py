@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -94,4 +95,6 @@ def _run(program: Callable[[], None]) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"OVN: {text}", flush=True)
+    # Nobody who reads any more is no reason to stop half-way.
+    with contextlib.suppress(OSError):
+        print(f"OVN: {text}", flush=True)

@@ -43,7 +43,12 @@ def run(arguments: Arguments, paths: Paths) -> int:
         table = checks.preflight(facts)
     host = facts.system_id or facts.host_name
     if arguments.as_json:
-        print(rows.as_json(host, table))
+        text = rows.as_json(host, table)
     else:
-        print(rows.as_text(host, table, sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        text = rows.as_text(host, table, sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Who reads has seen enough, and Python must not try it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return rows.exit_code(table)

@@ -11,6 +11,7 @@ with it, and all errors are caught. What a host is to be is in the files of
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getopt
 import sys
 from typing import Callable, TextIO
@@ -113,7 +114,9 @@ def _modules() -> list[str]:
 
 
 def _say(text: str, stream: TextIO | None = None) -> None:
-    print(f"OVN: {text}", file=stream or sys.stdout, flush=True)
+    # Nobody who reads any more is no reason to stop half-way.
+    with contextlib.suppress(OSError):
+        print(f"OVN: {text}", file=stream or sys.stdout, flush=True)
 
 
 def _words(error: Exception) -> str:
