@@ -79,18 +79,22 @@ def preflight(paths: Paths, central: str, end: str) -> Facts:
     """Return the facts of a central and a tunnel that this host is to have."""
     facts = _begin()
     now = _live()
-    given = [Said("what was given", *CENTRAL, central), Said("what was given", *TUNNEL, end)]
-    wanted = _try(lambda: decode(given))
+    remotes = _try(lambda: decode([Said("what was given", *CENTRAL, central)]).central)
+    tunnel_text = _try(lambda: decode([Said("what was given", *TUNNEL, end)]).tunnel)
     config = _try(lambda: configure.read_config(paths))
     if isinstance(config, Problem):
         facts = facts._replace(outlook=config)
         config = Config()
     if now is not None:
         facts = facts._replace(host_name=now.external_ids.get("hostname", facts.host_name))
-    if isinstance(wanted, Problem):
-        facts = facts._replace(southbound=wanted, tunnel=wanted)
+    if isinstance(remotes, Problem):
+        facts = facts._replace(southbound=remotes)
     else:
-        config = replace(config, central=wanted.central, tunnel=wanted.tunnel)
+        config = replace(config, central=remotes)
+    if isinstance(tunnel_text, Problem):
+        facts = facts._replace(tunnel=tunnel_text)
+    else:
+        config = replace(config, tunnel=tunnel_text)
         facts = facts._replace(tunnel=_try(lambda: _resolve(config, now)))
     name = _try(lambda: outlook.chassis_name(config, now))
     missing = [it for it in _installed() if not _is(services.exists, it)]
@@ -102,7 +106,7 @@ def preflight(paths: Paths, central: str, end: str) -> Facts:
         encaps=() if isinstance(facts.tunnel, Problem) else [(config.encap_type, facts.tunnel.ip)],
     )
     facts = _tls(facts, outlook.tls_files(config))
-    if not isinstance(wanted, Problem):
+    if not isinstance(remotes, Problem):
         facts = facts._replace(centrals=central_server.try_all(facts))
         good = [it.remote for it in facts.centrals if not it.problem]
         facts = facts._replace(southbound=central_server.read(facts._replace(remotes=good)))
