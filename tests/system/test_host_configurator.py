@@ -32,12 +32,12 @@ LIBRARY = "/usr/share/ovirt-provider-ovn-driver"
 PIDS = ("openvswitch/ovsdb-server", "openvswitch/ovs-vswitchd", "ovn/ovn-controller")
 
 
-def configured(host: HostMachine, text: str = OVN_CONF) -> None:
+def configured(host: HostMachine, text: str = OVN_CONF, name: str = NAME) -> None:
     """Have settings, and the host as they want it, registered in Southbound."""
     host.write(SETTINGS / "ovn.conf", text)
     done = host.tool("configure", *MODULE)
     assert done.returncode == 0, done.stdout + done.stderr
-    host.wait_chassis(**{NAME: ADDRESS})
+    host.wait_chassis(**{name: ADDRESS})
 
 
 def pids(host: HostMachine) -> list[str]:
@@ -184,6 +184,43 @@ def test_the_name_is_kept_over_a_restart_of_open_vswitch(host: HostMachine) -> N
     host.start("openvswitch")
     assert NAME == host.external_ids["system-id"]
     assert host.tool("is-configured").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (f"echo '{ADDRESS} hv1.example.com hv1' >>/etc/hosts", "hv1.example.com"),
+        ("printf '#!/bin/sh\nexit 1\n' >/usr/bin/hostname", "hv1"),
+    ],
+)
+def test_the_full_name_is_taken(host: HostMachine, command: str, name: str) -> None:
+    """A host with a short name is called by its full one, if it has one."""
+    host.do("sh", "-c", f"hostname hv1; {command}")
+    configured(host, name=name)
+    # From then on it is kept, whatever becomes of the host's.
+    host.do("sh", "-c", "echo other.example.com >/proc/sys/kernel/hostname")
+    assert f"nothing to change: chassis {name}" in host.tool("configure", *MODULE).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "says"),
+    [
+        ("localhost", "exit 1", "this host is called localhost, which cannot be the name of"),
+        ("1host.example.com", "exit 1", "set [ovn] system-id to a name that begins with a letter"),
+        ("hv1", "exec sleep 60", "the full name of hv1 is not known in time: is DNS right?"),
+    ],
+)
+def test_a_host_without_a_name(host: HostMachine, name: str, program: str, says: str) -> None:
+    """What cannot be a chassis' name, or is not sure, is not taken, and nothing is changed."""
+    host.do("hostname", name)
+    host.write(Path("/usr/bin/hostname"), f"#!/bin/sh\n{program}\n", "0755")
+    host.write(SETTINGS / "ovn.conf", OVN_CONF)
+    before = host.state
+    done = host.tool("configure", *MODULE)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert before == host.state
+    assert 0 == host.start_vdsmd()[0]
 
 
 def test_a_usable_name_is_kept(host: HostMachine) -> None:

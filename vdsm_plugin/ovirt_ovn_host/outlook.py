@@ -190,6 +190,11 @@ def _host_name() -> str:
     try:
         # Within a limit: it may ask DNS.
         output = commands.run(["/usr/bin/hostname", "--fqdn"], _FQDN_TIMEOUT_S)
+    except commands.CommandTimeout as error:
+        # The short one would stay for good.
+        raise ConfigError(
+            f"the full name of {name} is not known in time: is DNS right? Or set [ovn] system-id"
+        ) from error
     except commands.CommandError:
         return name
     return output.decode(errors="replace").strip()
