@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import snapshot
 from .errors import DatabaseError
+from .snapshot import as_map, key_in_use, members, selects
 
 DEFAULT_BRIDGE = "br-int"
 SYSTEM_ID = "system-id"
@@ -34,7 +34,7 @@ _TABLES = {
     "Port": ["_uuid", "interfaces"],
     "Interface": ["_uuid", "name", "ofport", "external_ids"],
 }
-OPERATIONS = tuple(snapshot.selects(_TABLES))
+OPERATIONS = tuple(selects(_TABLES))
 
 
 class Interface(NamedTuple):
@@ -81,7 +81,7 @@ class Live(NamedTuple):
 
     def setting(self, key: str) -> str:
         """Return one of ovn-controller's settings, this chassis' own first; "" if not set."""
-        return self.external_ids.get(snapshot.key_in_use(self.external_ids, key), "")
+        return self.external_ids.get(key_in_use(self.external_ids, key), "")
 
     @property
     def is_chassis(self) -> bool:
@@ -110,24 +110,24 @@ def decode(results: Sequence[Mapping[str, Any]]) -> Live:
     if not rows["Open_vSwitch"]:
         raise DatabaseError("Open vSwitch's database is empty: systemctl start openvswitch")
     root = rows["Open_vSwitch"][0]
-    ssl_uuids = _set(root["ssl"])
-    ports = {row["_uuid"][1]: _set(row["interfaces"]) for row in rows["Port"]}
+    ssl_uuids = [*members(root["ssl"])]
+    ports = {row["_uuid"][1]: [*members(row["interfaces"])] for row in rows["Port"]}
     interfaces = {row["_uuid"][1]: _interface(row) for row in rows["Interface"]}
     return Live(
         uuid=root["_uuid"][1],
         root={column: root[column] for column in ROOT_COLUMNS},
-        external_ids=_map(root["external_ids"]),
-        other_config=_map(root["other_config"]),
+        external_ids=as_map(root["external_ids"]),
+        other_config=as_map(root["other_config"]),
         ssl=next((_ssl(row) for row in rows["SSL"] if row["_uuid"][1] in ssl_uuids), None),
         bridges={
             row["name"]: Bridge(
                 uuid=row["_uuid"][1],
                 name=row["name"],
-                fail_mode=next(iter(_set(row["fail_mode"])), ""),
-                other_config=_map(row["other_config"]),
-                external_ids=_map(row["external_ids"]),
+                fail_mode=next(members(row["fail_mode"]), ""),
+                other_config=as_map(row["other_config"]),
+                external_ids=as_map(row["external_ids"]),
                 interfaces=[
-                    interfaces[uuid] for port in _set(row["ports"]) for uuid in ports[port]
+                    interfaces[uuid] for port in members(row["ports"]) for uuid in ports[port]
                 ],
             )
             for row in rows["Bridge"]
@@ -136,22 +136,10 @@ def decode(results: Sequence[Mapping[str, Any]]) -> Live:
 
 
 def _interface(row: Mapping[str, Any]) -> Interface:
-    ofport = next(iter(_set(row["ofport"])), 0)
-    return Interface(row["name"], ofport, _map(row["external_ids"]))
+    ofport = next(members(row["ofport"]), 0)
+    return Interface(row["name"], ofport, as_map(row["external_ids"]))
 
 
 def _ssl(row: Mapping[str, Any]) -> Ssl:
     files = (row["private_key"], row["certificate"], row["ca_cert"])
     return Ssl(row["_uuid"][1], files, row["bootstrap_ca_cert"])
-
-
-def _map(value: Sequence[Any]) -> dict[str, str]:
-    return dict(value[1])
-
-
-def _set(value: Any) -> list[Any]:
-    """Return the members of a set, which stands alone if it is one; UUIDs without their tag."""
-    if isinstance(value, list):
-        members = value[1] if value[0] == "set" else [value]
-        return [member[1] if isinstance(member, list) else member for member in members]
-    return [value]

@@ -44,7 +44,7 @@ class Snapshot:
         self.ovs_version = ""
         for row in rows["Open_vSwitch"]:
             self.external_ids = as_map(row["external_ids"])
-            self.ovs_version = next(_set(row["ovs_version"]), "")
+            self.ovs_version = next(members(row["ovs_version"]), "")
         self.ports: list[dict[str, Any]] = []
         self.tunnels: list[dict[str, Any]] = []
         integration_bridge = self.bridge
@@ -100,15 +100,24 @@ def plugged(rows: Mapping[str, Sequence[Row]]) -> Iterator[tuple[str, Row, Row]]
     ports = {row["_uuid"][1]: row for row in rows["Port"]}
     interfaces = {row["_uuid"][1]: row for row in rows["Interface"]}
     for bridge in rows["Bridge"]:
-        for port_uuid in _set(bridge["ports"]):
+        for port_uuid in members(bridge["ports"]):
             port = ports[port_uuid]
-            for interface_uuid in _set(port["interfaces"]):
+            for interface_uuid in members(port["interfaces"]):
                 yield bridge["name"], port, interfaces[interface_uuid]
 
 
 def as_map(value: Sequence[Any]) -> dict[str, Any]:
     """Return a map of OVSDB's as a dict."""
     return dict(value[1])
+
+
+def members(value: Any) -> Iterator[Any]:
+    """Yield the members of a set, which stands alone if it is one; UUIDs without their tag."""
+    found: Iterable[Any] = [value]
+    if isinstance(value, list) and value[0] == "set":
+        found = value[1]
+    for member in found:
+        yield member[1] if isinstance(member, list) else member
 
 
 def installations(update: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -162,12 +171,3 @@ def _rows(result: Mapping[str, Any]) -> Sequence[Row]:
         raise ValueError(f"the database answered {result}")
     rows: Sequence[Row] = result["rows"]
     return rows
-
-
-def _set(value: Any) -> Iterator[Any]:
-    """Yield the members of a set, which stands alone if it is one; UUIDs without their tag."""
-    members: Iterable[Any] = [value]
-    if isinstance(value, list) and value[0] == "set":
-        members = value[1]
-    for member in members:
-        yield member[1] if isinstance(member, list) else member
