@@ -9,6 +9,7 @@ run that was killed half-way is completed by the next one.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import ssl
 from collections.abc import Callable, Sequence
 
@@ -166,7 +167,7 @@ def _give_up_name(seen: Outlook, config: Config, say: Say) -> None:
     else:
         say(
             "ovn-controller is not connected: if Southbound knows this host as chassis "
-            f"{old}, run on the central: ovn-sbctl chassis-del {old}"
+            f"{old}, run on the central: ovn-sbctl chassis-del {shlex.quote(old)}"
         )
     services.do(services.Step("stop", services.CONTROLLER))
 

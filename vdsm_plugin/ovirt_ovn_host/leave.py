@@ -7,6 +7,8 @@ I/O. Open vSwitch goes on, and what others have set stays. Each step can be repe
 
 from __future__ import annotations
 
+import shlex
+
 from . import (
     chassis,
     config_files,
@@ -55,7 +57,7 @@ def leave(paths: Paths, say: Say) -> None:
         raise HostError(
             f"this host is not in OVN any more, but chassis {now.system_id} has not been seen to "
             "leave Southbound: run on the central: "
-            f"ovn-sbctl chassis-del {now.system_id}"
+            f"ovn-sbctl chassis-del {shlex.quote(now.system_id)}"
         )
     say("this host is not in OVN" if now.is_chassis else "nothing to do: this host is not in OVN")
 
