@@ -257,7 +257,10 @@ def test_cluster_that_executes_again() -> None:
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(raft_cluster())
         remotes = tuple(Remote("unix", str(server.socket)) for server in servers)
-        api = stack.enter_context(running_api(servers[0], ovn_remotes=remotes))
+        settings: dict[str, Any] = {"ovn_remotes": remotes, "request_timeout_s": 60.0}
+        api = stack.enter_context(running_api(servers[0], **settings))
+        # An election takes long where many tests are at work, and 503 says nothing of this.
+        api.connection._calls._patience_s = 60.0
         scene = make_scene(api)
         own = f"ports/{scene.own['port']['id']}"
         taken = {**new("port", scene, 1), "fixed_ips": [{"ip_address": "10.0.0.77"}]}
