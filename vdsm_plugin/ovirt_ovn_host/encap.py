@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from .ovnfacts import OvnFacts
 
 
-def outdated(encap: Sequence[bytes], network: Network, links: Mapping[str, Link]) -> bytes | None:
-    """Return the tunnel address that the network no longer has; None if all is well.
+def outdated(encap: Sequence[bytes], network: Network, links: Mapping[str, Link]) -> list[bytes]:
+    """Return the tunnel addresses of which one was the network's; empty if one still is.
 
-    Of several addresses only one that is on no link any more is known to have
-    been the network's.
+    Of several addresses those that are on no link any more come into question first.
     """
     own = links[network.top].addresses if network.top in links else ()
     if any(address in own for address in encap):
-        return None
+        return []
     lost = [
         address for address in encap if not any(address in it.addresses for it in links.values())
     ]
-    candidates = encap if len(encap) == 1 else lost
-    return candidates[0] if len(candidates) == 1 else None
+    return lost or list(encap)
 
 
 def successor(old: bytes, network: Network, links: Mapping[str, Link]) -> bytes | None:

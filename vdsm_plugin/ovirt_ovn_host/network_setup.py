@@ -76,9 +76,16 @@ def _follow(name: str) -> str:
     end = time.monotonic() + _ADDRESS_TIMEOUT_S
     while True:
         links = kernel.read_links()
-        old = encap.outdated(ovn.encap, network, links)
-        if old is None:
+        outdated = encap.outdated(ovn.encap, network, links)
+        if not outdated:
             return ""
+        if len(outdated) > 1:
+            several = ", ".join(map(unpack, outdated))
+            return (
+                f"network {name} has none of OVN's tunnel addresses {several} any more, and which "
+                "it had is not known: run vdsm-tool configure --module ovn"
+            )
+        (old,) = outdated
         new = encap.successor(old, network, links)
         if new is not None:
             break

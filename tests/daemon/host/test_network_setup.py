@@ -331,6 +331,22 @@ def test_tunnel_network_without_address(host: NetworkHost) -> None:
     assert host.encap() == A
 
 
+def test_tunnel_network_of_several_addresses(host: NetworkHost) -> None:
+    """Where OVN has several addresses, all of them lost, none is guessed; a line says so."""
+    both = f"{A},192.0.2.11"
+    host.vsctl("set", "Open_vSwitch", ".", f'external_ids:ovn-encap-ip="{both}"')
+    wanted = net(nic="eth1", ip=B, bridged=False)
+    host.add_addresses("eth1", B)
+    _follow(host, wanted)
+
+    code, words = host.setup_networks(AFTER, {"tunnel": wanted})
+
+    assert code == 0
+    assert f"none of OVN's tunnel addresses {A}, 192.0.2.11 any more" in words
+    assert "vdsm-tool configure --module ovn" in words
+    assert host.encap() == both
+
+
 def test_following_a_hanging_database(host: NetworkHost) -> None:
     """A database that hangs costs the set-up some seconds and nothing more."""
     host.add_addresses("eth1", B)
