@@ -7,6 +7,10 @@ changed or deleted. The first group of each table is what ovirt-provider-ovn
 writes too, so that a site can change over in place and go back.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 PREFIX = "ovirt_"
 
 # Logical_Switch: a network
@@ -111,3 +115,8 @@ SEQUENCE = "ovirt_sequence_"
 # NB_Global: a trace of each row that was deleted lately, under its uuid: the time, and the
 # uuid of the request (see docs/architecture.md, "Traces")
 DELETED = "ovirt_deleted_"
+
+
+def has_own(external_ids: Iterable[str]) -> bool:
+    """Say whether any key of a row is one of ours."""
+    return any(key.startswith(PREFIX) for key in external_ids)

@@ -318,7 +318,7 @@ class Replica:
         for uuid in deleted.get(schema.NAT, {}):
             self.foreign_nat.pop(uuid, None)
         for uuid, row in cast("Mapping[str, Nat]", changed.get(schema.NAT, {})).items():
-            if any(key.startswith(keys.PREFIX) for key in row.external_ids):
+            if keys.has_own(row.external_ids):
                 self.foreign_nat.pop(uuid, None)
             else:
                 self.foreign_nat[uuid] = row

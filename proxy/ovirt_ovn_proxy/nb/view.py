@@ -32,7 +32,7 @@ from .usage import Usage
 
 def is_ours(row: Switch | PortGroup | Acl) -> bool:
     """Say whether a row carries any key of ours."""
-    return any(key.startswith(keys.PREFIX) for key in row.external_ids)
+    return keys.has_own(row.external_ids)
 
 
 def is_port(row: SwitchPort) -> bool:
@@ -146,7 +146,7 @@ class View:
         It has a key of ours, or none (ovirt-provider-ovn writes one with the external
         gateway only) and a port of ours that names it as its device.
         """
-        if any(key.startswith(keys.PREFIX) for key in row.external_ids):
+        if keys.has_own(row.external_ids):
             return True
         return is_bare_router(row) or any(
             port is not None and port.external_ids.get(keys.DEVICE_ID) == row.uuid
