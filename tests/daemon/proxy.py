@@ -9,6 +9,7 @@ import json
 import socket
 import ssl
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -73,14 +74,14 @@ def http(
         return Answer(response.status, json.loads(text) if text else None, response.headers)
 
 
-class Rest:
+class Rest(ABC):
     """The Networking API, whichever way requests take."""
 
+    @abstractmethod
     def __call__(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """Send a request; `path` is below /v2.0 unless it starts with a slash."""
-        raise NotImplementedError
 
     def get(self, path: str, **headers: str) -> Any:
         """GET what has to be there; returns the JSON body."""

@@ -9,6 +9,7 @@ import selectors
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 from .namespace import Namespace
@@ -19,7 +20,7 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-class _Service:
+class _Service(ABC):
     """A thread that serves one listening socket; a context manager.
 
     `clients` are the (address, port) of those who have spoken to it, as it saw them.
@@ -67,8 +68,9 @@ class _Service:
     def _note(self, address: tuple[Any, ...]) -> None:
         self.clients.append((address[0].replace("::ffff:", ""), address[1]))
 
+    @abstractmethod
     def _answer(self, ready: selectors.BaseSelector, source: Any) -> None:
-        raise NotImplementedError
+        """Send back what has come to a socket that is ready."""
 
 
 class TcpService(_Service):
