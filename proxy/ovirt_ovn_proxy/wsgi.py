@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The oVirt OVN authors
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The WSGI face of an API: request ids, error answers, one log line for each request.
+"""The WSGI face of an API: request ids, error answers, one log line after each request.
 
 Wraps a function from WebOb request to response. Whatever happens inside, the
 client gets JSON and never a traceback.
@@ -8,11 +8,12 @@ client gets JSON and never a traceback.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -61,8 +62,9 @@ class Application:
         request_id = f"req-{uuid.uuid4()}"
         environ[REQUEST_ID] = request_id
         request = Request(environ)
-        # All of a body is needed in memory, so none goes to a file first.
+        # All of a body is needed in memory: none goes to a file first, nor to a second place.
         request.request_body_tempfile_limit = sys.maxsize
+        request.is_body_seekable = isinstance(environ["wsgi.input"], io.BytesIO)
         reason = ""
         try:
             response = self._handle(request)
@@ -77,20 +79,23 @@ class Application:
                 InternalError("HTTPInternalServerError", "The request failed; see the log.")
             )
         response.headers["X-Openstack-Request-Id"] = request_id
-        log.info(
-            "%s %s %s %d %.1f ms %d ops %s%s",
-            request_id,
-            request.method,
-            printable_path(environ),
-            response.status_int,
-            1000 * (time.monotonic() - started),
-            environ.get(OPERATIONS, 0),
-            _printable_user(environ),
-            # Messages quote values that clients sent: one line stays one line.
-            reason.encode("unicode_escape").decode(),
-        )
-        answer: Iterable[bytes] = response(environ, start_response)
-        return answer
+        taken_ms = 1000 * (time.monotonic() - started)
+
+        def note() -> None:
+            log.info(
+                "%s %s %s %d %.1f ms %d ops %s%s",
+                request_id,
+                request.method,
+                printable_path(environ),
+                response.status_int,
+                taken_ms,
+                environ.get(OPERATIONS, 0),
+                _printable_user(environ),
+                # Messages quote values that clients sent: one line stays one line.
+                reason.encode("unicode_escape").decode(),
+            )
+
+        return _Answer(response(environ, start_response), note)
 
     def _error_response(self, error: ApiError) -> Response:
         body = self._encode_error(error)
@@ -99,6 +104,23 @@ class Application:
         )
         response.headers.update(error.headers)
         return response
+
+
+class _Answer:
+    """The blocks of an answer; `on_end` is called once the server has sent them or given up.
+
+    The client need not wait for what is done then (PEP 3333: `close`).
+    """
+
+    def __init__(self, blocks: Iterable[bytes], on_end: Callable[[], None]) -> None:
+        self._blocks = blocks
+        self._on_end = on_end
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._blocks)
+
+    def close(self) -> None:
+        self._on_end()
 
 
 def request_id_of(request: Request) -> str:

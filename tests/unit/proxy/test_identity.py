@@ -290,6 +290,6 @@ def test_the_log_names_the_user(
     request = Request.blank(
         path, method=method, headers={"X-Auth-Token": "t1"}, body=json.dumps(body).encode()
     )
-    request.get_response(Application(IdentityApi(CONFIG, OneUser(), lambda: NOW)))
+    assert request.get_response(Application(IdentityApi(CONFIG, OneUser(), lambda: NOW))).body
 
     assert re.search(f" 0 ops {user}( |$)", caplog.messages[-1])

@@ -37,7 +37,10 @@ def answered(error: Exception | None = None, request: Request | None = None) -> 
             raise error
         return Response(json={"id": request_id_of(request)})
 
-    return (request or Request.blank("/v2.0/ports?token=secret")).get_response(Application(handle))
+    request = request or Request.blank("/v2.0/ports?token=secret")
+    response = request.get_response(Application(handle))
+    assert response.body  # with which the answer is over
+    return response
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,21 @@ def test_success(caplog: pytest.LogCaptureFixture) -> None:
     assert re.fullmatch(rf"{request_id} GET /v2\.0/ports 200 [0-9.]+ ms 0 ops -", line)
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_the_line_comes_last(caplog: pytest.LogCaptureFixture, is_sent: bool) -> None:
+    """No client waits for the log; a line is there for those too that did not wait at all."""
+    caplog.set_level(logging.INFO)
+    environ = Request.blank("/").environ
+    application: Any = Application(lambda _: Response(body=b"x"))
+    blocks = application(environ, lambda *_: None)
+    sent = b"".join(blocks) if is_sent else b""
+    before = caplog.messages[:]
+    blocks.close()
+
+    assert (sent, before) == (b"x" * is_sent, [])
+    assert len(caplog.messages) == 1
+
+
 def test_ids_differ() -> None:
     """No two requests have one id, and a client cannot choose it."""
     ids = {answered().headers["X-Openstack-Request-Id"] for _ in range(20)}
@@ -174,7 +192,7 @@ def test_user_and_operations_in_the_log(
         request.environ[OPERATIONS] = 7
         raise Conflict("NetworkInUse", "m")
 
-    Request.blank("/").get_response(Application(handle))
+    assert Request.blank("/").get_response(Application(handle)).body
     [line] = [record.getMessage() for record in caplog.records]
 
     assert line.endswith(f" ms 7 ops {expected} NetworkInUse: m")
@@ -194,7 +212,7 @@ def test_secrets_in_what_is_raised(caplog: pytest.LogCaptureFixture) -> None:
             headers={"X-Auth-Token": "t0ken"},
             POST=json.dumps({"auth": {"password": "it's\nmine"}}).encode(),
         )
-        request.get_response(Application(handle))
+        assert request.get_response(Application(handle)).body
 
     assert caplog.text.count("no *** with ") == 2
     assert "t0ken" not in caplog.text
