@@ -26,7 +26,7 @@ from .listing import is_port_list, list_objects, render_ports
 from .masking import printable_path
 from .nb.view import View
 from .plan.binding import find_binding
-from .plan.draft import TIME_FORMAT, Context, Plan
+from .plan.draft import Context, Plan, time_text
 from .resources import RESOURCES, JsonObject, Resource
 from .routes import Route, match
 from .wire import service
@@ -108,7 +108,7 @@ class NetworkingApi:
     def __call__(self, request: Request) -> Response:
         """Answer a request; raises subclasses of ApiError for everything but success."""
         route = match(request.method, request.environ.get("PATH_INFO", ""))
-        token = request.headers.get("X-Auth-Token")
+        token = request.environ.get("HTTP_X_AUTH_TOKEN")
         if token is not None or route.action not in _ANONYMOUS:
             request.environ[USER] = authorize(self._plugin, token).user
         return self.answer(request, route)
@@ -119,7 +119,7 @@ class NetworkingApi:
         context = Context(
             config=self._config,
             request_uuid=uuid.UUID(request_id[len("req-") :]),
-            now=self._now().strftime(TIME_FORMAT),
+            now=time_text(self._now()),
             is_engine=is_engine(request),
         )
         call = Call(
@@ -214,7 +214,7 @@ class NetworkingApi:
         return _nothing()
 
     def _write(self, call: Call) -> Plan:
-        if "If-Match" in call.request.headers:
+        if "HTTP_IF_MATCH" in call.request.environ:
             raise BadRequest(
                 "HTTPBadRequest",
                 "The header If-Match is of the extension revision-if-match, which is not offered.",

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 
 from .errors import (
@@ -189,16 +189,22 @@ class Queues:
     @contextmanager
     def entered(self, names: Iterable[str], deadline: float) -> Iterator[bool]:
         """Hold all the names; yields False if that was not possible until the deadline."""
-        with ExitStack() as stack:
+        held: dict[str, threading.Lock] = {}
+        is_entered = True
+        try:
             # Everybody takes them in one order, so nobody waits in a circle.
             for name in sorted(set(names)):
                 lock = self._enter(name)
-                stack.callback(self._leave, name)
-                if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                    yield False
-                    return
-                stack.callback(lock.release)
-            yield True
+                is_entered = lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+                if not is_entered:
+                    self._leave(name)
+                    break
+                held[name] = lock
+            yield is_entered
+        finally:
+            for name, lock in held.items():
+                lock.release()
+                self._leave(name)
 
     def _enter(self, name: str) -> threading.Lock:
         with self._lock:

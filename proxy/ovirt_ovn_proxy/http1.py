@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -31,6 +33,7 @@ SEND_SIZE = 64 * 1024
 # no input makes matching worse than linear.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FIELD = re.compile(f"({_TOKEN.pattern}):({_VALUE.pattern})")
 _REQUEST_LINE = re.compile(r"([^ ]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _STATUS = re.compile(r"[2-5][0-9][0-9] [\t\x20-\x7e\x80-\xff]*")
@@ -107,11 +110,11 @@ def _fields(lines: list[str]) -> dict[str, list[str]]:
     """Return the values of each field by its name in lower case; raise Refused."""
     fields: dict[str, list[str]] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        value = value.strip(" \t")
-        if not (colon and _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+        match = _FIELD.fullmatch(line)
+        if match is None:
             raise Refused(400, "A header field is malformed.")
-        fields.setdefault(name.lower(), []).append(value)
+        name, value = match.groups()
+        fields.setdefault(name.lower(), []).append(value.strip(" \t"))
     return fields
 
 
@@ -214,7 +217,7 @@ class Answer:
         if not self.started:
             self.started = True
             if not self._has("date"):
-                self._headers.append(("Date", formatdate(usegmt=True)))
+                self._headers.append(("Date", _date(int(time.time()))))
             self._pending = bytearray(_head(self._status, self._headers)) + self._pending
         if self._pending:
             self._send(self._pending)
@@ -227,9 +230,15 @@ def error_answer(status: int, message: str) -> bytes:
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
-        ("Date", formatdate(usegmt=True)),
+        ("Date", _date(int(time.time()))),
     ]
     return _head(f"{status} {HTTPStatus(status).phrase}", headers) + body
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """Return a moment (seconds since 1970) as HTTP has it; many answers have the same."""
+    return formatdate(second, usegmt=True)
 
 
 def _head(status: str, headers: list[tuple[str, str]]) -> bytes:

@@ -21,7 +21,7 @@ from .execute import Executor
 from .nb.connection import Connection
 from .nb.replica import Replica
 from .nb.view import View
-from .plan.draft import TIME_FORMAT, Context, Plan
+from .plan.draft import Context, Plan, time_text
 from .plan.release import find_open, find_stale, plan_release
 from .plan.vlans import find_loose, plan_kept
 
@@ -36,7 +36,7 @@ Planner = Callable[[Sequence[str], Context, View], Plan]
 
 def new_context(config: Config) -> Context:
     """Return what a request brings that no client sends."""
-    now = datetime.now(timezone.utc).strftime(TIME_FORMAT)
+    now = time_text(datetime.now(timezone.utc))
     return Context(config=config, request_uuid=uuid.uuid4(), now=now)
 
 

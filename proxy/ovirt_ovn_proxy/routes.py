@@ -85,12 +85,12 @@ def match(method: str, path: str) -> Route:
             resource = RESOURCES[below[0]]
             if len(below) == 3 and below[2] in resource.actions:
                 return Route(_verb({"PUT": "act"}, method), resource, tuple(below[1:]))
-            bindings = _of_bindings(_BINDINGS, method, below)
-            if bindings is not None:
-                return bindings
             verbs = _of_resource(below[1:])
             if verbs is not None:
                 return Route(_verb(verbs, method), resource, tuple(below[1:2] + below[3:]))
+            bindings = _of_bindings(_BINDINGS, method, below)
+            if bindings is not None:
+                return bindings
         for template, verbs in _FIXED.items():
             if fits(template, below):
                 return Route(_verb(verbs, method), None, tuple(below[1:]))

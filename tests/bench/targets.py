@@ -30,7 +30,7 @@ from daemon.proxy import SOURCES, ProxyProcess
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.ops import Operation
 from ovirt_ovn_proxy.nb.schema import NB_GLOBAL, PORT, PORT_GROUP, SWITCH
-from ovirt_ovn_proxy.plan.draft import TIME_FORMAT
+from ovirt_ovn_proxy.plan.draft import time_text
 from ovirt_ovn_proxy.plan.traces import Trace
 
 _TOKEN = {"auth": {"tenantName": "", "passwordCredentials": {"username": "a", "password": "b"}}}
@@ -219,7 +219,7 @@ class Floor:
 
     def delete_operations(self, port: Port) -> list[Operation]:
         """Return the operations of a DELETE."""
-        now = datetime.now(timezone.utc).strftime(TIME_FORMAT)
+        now = time_text(datetime.now(timezone.utc))
         return [
             ops.wait_exists(PORT, port.id),
             ops.remove_from_set(SWITCH, port.network.id, "ports", [port.id]),

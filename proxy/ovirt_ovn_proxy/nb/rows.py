@@ -43,16 +43,19 @@ class Row:
 
     __slots__ = ("uuid",)
     table: ClassVar[str]
+    _missing: ClassVar[Mapping[str, Any]]
     _twin: ClassVar[Callable[[Any], Any]]
 
     uuid: str
 
     def __init_subclass__(cls) -> None:
+        kinds = schema.TABLES[cls.table]
+        cls._missing = {column: default(kind) for column, kind in kinds.items()}
         names: dict[str, Any] = {"new": object.__new__}
         init, twin = _INIT, _TWIN
-        for column, kind in schema.TABLES[cls.table].items():
+        for column, kind in kinds.items():
             names[f"read_{column}"] = DECODERS[kind]
-            names[f"missing_{column}"] = default(kind)
+            names[f"missing_{column}"] = cls._missing[column]
             missing = "set()" if kind is Kind.MEMBERS else f"missing_{column}"
             init += _INIT_COLUMN.format(column=column, missing=missing)
             twin += _TWIN_COLUMN.format(column=column)
@@ -80,9 +83,11 @@ class Row:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns that do not hold their default, as Python values."""
-        kinds = schema.TABLES[self.table].items()
-        pairs = ((column, getattr(self, column), default(kind)) for column, kind in kinds)
-        return {column: value for column, value, missing in pairs if value != missing}
+        return {
+            column: value
+            for column, missing in self._missing.items()
+            if (value := getattr(self, column)) != missing
+        }
 
     def difference(self: RowT, other: RowT) -> dict[str, Any]:
         """Return the columns of `other` that hold something else than ours."""

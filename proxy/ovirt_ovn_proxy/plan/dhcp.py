@@ -18,7 +18,7 @@ from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
 from ..wire.network import asked_mtu
 from ..wire.port import extra_dhcp_opts
-from ..wire.subnet import STATELESS, Subnet, range_of, read_subnet
+from ..wire.subnet import STATELESS, Subnet, has_leases, range_of, read_subnet
 from .draft import Draft
 
 # Names of DHCP options as clients write them (dnsmasq's names, or numbers) ->
@@ -174,15 +174,11 @@ def _serving(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> dict
 
     With addresses in several subnets it is the one of the first address.
     """
-    spans = []
-    for row in subnets:
-        span, subnet = range_of(row), read_subnet(row)
-        if span is not None and subnet is not None and subnet.has_leases:
-            spans.append((span, row))
+    spans = [(range_of(row), row) for row in subnets if has_leases(row)]
     serving: dict[int, DhcpOptions] = {}
     for number in map(ip_number, draft.addressing(port).ips):
         for span, row in spans:
-            if span.holds(number):
+            if span is not None and span.holds(number):
                 serving.setdefault(span.version, row)
     return serving
 

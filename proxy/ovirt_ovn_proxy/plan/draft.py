@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from typing import Any, cast
@@ -35,8 +36,10 @@ from ..nb.view import View, is_ours, is_security_group
 from .steps import Advance, Attach, Delete, Detach, Guard, Insert, Step, Update
 from .traces import leave_trace
 
-# strftime(3); UTC
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+def time_text(moment: datetime) -> str:
+    """Return a moment as rows keep it and `Context` has it; it has to be in UTC."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class Draft:
         self._counters_row: list[Insert] = []
         # Rows of DHCP_Options among the inserted, by the network or port that they serve.
         self._new_dhcp: dict[str, list[str]] = {}
+        # What was asked for since the last change of any, by network.
+        self._subnets: dict[str, list[DhcpOptions]] = {}
         # Port groups among the inserted, by name.
         self._new_port_groups: dict[str, str] = {}
         # Port groups that are known to be as they have to be.
@@ -178,7 +183,9 @@ class Draft:
         self._index(new)
 
     def _index(self, row: Row) -> None:
-        if isinstance(row, RouterPort):
+        if isinstance(row, DhcpOptions):
+            self._subnets.clear()
+        elif isinstance(row, RouterPort):
             self._router_ports[row.name] = row
         elif isinstance(row, SwitchPort) and row.type == "router":
             self._behind_router_ports[row.options.get("router-port", "")] = row
@@ -188,6 +195,7 @@ class Draft:
     def delete(self, row: Row) -> None:
         """Want a row of a root table to go."""
         self._updated.pop(row.uuid, None)
+        self._subnets.clear()
         if self._inserted.pop(row.uuid, None) is None:
             self._deleted[row.uuid] = Delete(row.table, row.uuid)
 
@@ -301,8 +309,12 @@ class Draft:
 
     def subnets_of(self, network_id: str) -> list[DhcpOptions]:
         """Return the subnets of a network as this draft wants them, oldest first."""
-        rows = [row for row in self.view.subnets_of(network_id) if row.uuid not in self._deleted]
-        return [*map(self.current, rows), *self._new_dhcp_of(network_id)]
+        known = self._subnets.get(network_id)
+        if known is None:
+            rows = self.view.subnets_of(network_id)
+            kept = [self.current(row) for row in rows if row.uuid not in self._deleted]
+            known = self._subnets[network_id] = [*kept, *self._new_dhcp_of(network_id)]
+        return known
 
     def options_of(self, port_id: str) -> list[DhcpOptions]:
         """Return the DHCP rows that belong to one port alone, as this draft wants them."""

@@ -105,6 +105,12 @@ class AttributeTable:
         self.collection = collection
         self._check = check
         self.by_name = {attribute.name: attribute for attribute in attributes}
+        self._required = [attribute.name for attribute in attributes if attribute.required]
+        self._defaults = {
+            attribute.name: attribute.default
+            for attribute in attributes
+            if attribute.default is not ABSENT
+        }
 
     def read_post(self, body: bytes) -> tuple[list[Values], bool]:
         """Return the objects that a POST asks for, and whether it was a bulk request.
@@ -138,18 +144,14 @@ class AttributeTable:
             {"tenant_id", "project_id"} <= set(given)
         ):
             raise BadRequest("HTTPBadRequest", "'project_id' and 'tenant_id' do not match")
-        values = dict(self._read(given))
-        for attribute in self.by_name.values():
-            if attribute.name in values:
-                continue
-            if attribute.required:
+        values = self._read(given)
+        for name in self._required:
+            if name not in values:
                 raise BadRequest(
                     "HTTPBadRequest",
-                    f"Failed to parse request. Required attribute '{attribute.name}' not specified",
+                    f"Failed to parse request. Required attribute '{name}' not specified",
                 )
-            if attribute.default is not ABSENT:
-                values[attribute.name] = attribute.default
-        return values
+        return {**self._defaults, **values}
 
     def _read(self, given: Values) -> Values:
         values = {}
@@ -187,31 +189,36 @@ class AttributeTable:
         return element
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _parse_int(digits: str) -> int:
+    # No attribute holds more than 32 bits, and Python 3.9 takes seconds for a million digits.
+    return int(digits) if len(digits) < 20 else _refuse(digits)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int).decode
+
+
 def read_json(body: bytes) -> Any:
     """Return the JSON value of a body; raises BadRequest for anything else."""
 
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
-    def parse_int(digits: str) -> int:
-        # No attribute holds more than 32 bits, and Python 3.9 takes seconds for a million digits.
-        return int(digits) if len(digits) < 20 else refuse(digits)
-
     try:
-        value = json.loads(body, parse_constant=refuse, parse_int=parse_int)
+        value = _decode(body.decode(json.detect_encoding(body)))
     except (ValueError, RecursionError) as error:
         raise BadRequest("HTTPBadRequest", "The body is not valid JSON.") from error
-    _check_depth(value, _DEEPEST)
+    if isinstance(value, (dict, list)):
+        _check_depth(value, _DEEPEST)
     return value
 
 
 def _check_depth(value: Any, levels: int) -> None:
-    if not isinstance(value, (dict, list)):
-        return
     if levels == 0:
         raise BadRequest("HTTPBadRequest", "The body is nested too deeply.")
     for element in value.values() if isinstance(value, dict) else value:
-        _check_depth(element, levels - 1)
+        if isinstance(element, (dict, list)):
+            _check_depth(element, levels - 1)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -131,13 +131,6 @@ class Subnet:
         return SLAAC in self._modes or STATELESS in self._modes
 
     @property
-    def has_leases(self) -> bool:
-        """Whether OVN answers DHCP requests of its ports."""
-        if not self.enable_dhcp:
-            return False
-        return self.version == 4 or self.address_mode in (STATEFUL, STATELESS)
-
-    @property
     def _modes(self) -> tuple[str | None, str | None]:
         return self.address_mode, self.ra_mode
 
@@ -222,10 +215,20 @@ def read_subnet(row: DhcpOptions) -> Subnet | None:
         or default_pools(network, gateway_ip),
         dns_nameservers=tuple(filter(None, servers.strip("{} ").replace(",", " ").split())),
         host_routes=tuple((route["destination"], route["nexthop"]) for route in routes),
-        enable_dhcp=external_ids.get(keys.SUBNET_DHCP) != "False",
+        enable_dhcp=_has_dhcp(row),
         address_mode=_read_mode(external_ids.get(keys.SUBNET_ADDRESS_MODE)),
         ra_mode=_read_mode(external_ids.get(keys.SUBNET_RA_MODE)),
     )
+
+
+def has_leases(row: DhcpOptions) -> bool:
+    """Say whether OVN answers DHCP requests of a subnet's ports."""
+    mode = _read_mode(row.external_ids.get(keys.SUBNET_ADDRESS_MODE))
+    return _has_dhcp(row) and (":" not in row.cidr or mode in (STATEFUL, STATELESS))
+
+
+def _has_dhcp(row: DhcpOptions) -> bool:
+    return row.external_ids.get(keys.SUBNET_DHCP) != "False"
 
 
 def encode_subnet(row: DhcpOptions, config: Config, is_engine: bool) -> dict[str, Any] | None:

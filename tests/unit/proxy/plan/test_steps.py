@@ -253,15 +253,30 @@ def test_reading() -> None:
     """Who plans on sees the rows as they are wanted so far."""
     draft = draft_of(nb_global(), a_network(PORT), a_port(), a_subnet())
     draft.update(a_network(PORT).copy(name="new"))
-    new = a_subnet(uuid=row_uuid("x"), cidr="10.1.0.0/24")
-    draft.insert(new)
-    draft.update(a_subnet(cidr="10.2.0.0/24"))
     found = draft.network(NET)
 
     assert found is not None
     assert found.name == "new"
     assert draft.network(OTHER_NET) is None
-    assert ["10.2.0.0/24", "10.1.0.0/24"] == [row.cidr for row in draft.subnets_of(NET)]
+
+
+def test_reading_between_changes() -> None:
+    """What was read before a change is not what is read after it."""
+    draft = draft_of(nb_global(), a_network(), a_subnet())
+    seen = [draft.subnets_of(NET)]
+    draft.insert(a_subnet(uuid=row_uuid("x"), cidr="10.1.0.0/24"))
+    seen.append(draft.subnets_of(NET))
+    draft.update(a_subnet(cidr="10.2.0.0/24"))
+    seen.append(draft.subnets_of(NET))
+    draft.delete(a_subnet())
+    seen.append(draft.subnets_of(NET))
+
+    assert [
+        ["10.0.0.0/24"],
+        ["10.0.0.0/24", "10.1.0.0/24"],
+        ["10.2.0.0/24", "10.1.0.0/24"],
+        ["10.1.0.0/24"],
+    ] == [[row.cidr for row in rows] for rows in seen]
 
 
 def test_copied_switch_keeps_its_usage() -> None:

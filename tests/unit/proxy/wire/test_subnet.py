@@ -22,6 +22,7 @@ from ovirt_ovn_proxy.wire.subnet import (
     default_pools,
     encode_subnet,
     eui64,
+    has_leases,
     host_limits,
     range_of,
     ranges_of,
@@ -262,7 +263,7 @@ def test_eui64(cidr: str, mac: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "is_auto", "has_leases"),
+    ("row", "is_auto", "is_served"),
     [
         (a_subnet(), False, True),
         (a_subnet(external_ids={keys.SUBNET_DHCP: "False"}), False, False),
@@ -274,9 +275,9 @@ def test_eui64(cidr: str, mac: str, expected: str) -> None:
         (a_subnet6(external_ids={keys.SUBNET_DHCP: "False"}), False, False),
     ],
 )
-def test_modes(row: DhcpOptions, is_auto: bool, has_leases: bool) -> None:
+def test_modes(row: DhcpOptions, is_auto: bool, is_served: bool) -> None:
     """SLAAC hosts ask nobody, stateful ones ask for everything, stateless ones for the rest."""
     found = read_subnet(row)
 
     assert found is not None
-    assert (is_auto, has_leases) == (found.is_auto, found.has_leases)
+    assert (is_auto, is_served) == (found.is_auto, has_leases(row))
