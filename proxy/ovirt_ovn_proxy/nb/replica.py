@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -168,7 +169,7 @@ class Replica:
         with self.lock:
             changed: dict[str, dict[str, Row]] = {}
             deleted: dict[str, dict[str, Row]] = {}
-            owners: dict[str, dict[str, str | None]] = {table: {} for table in self.owners}
+            owners: dict[str, dict[str, str | None]] = defaultdict(dict)
             for table, rows in updates.items():
                 for uuid, update in rows.items():
                     self._apply_row(table, uuid, update, changed, deleted, owners)
@@ -232,15 +233,20 @@ class Replica:
                     self.owners[table].pop(uuid, None)
                 else:
                     self.owners[table][uuid] = owner
-        for uuid in owners[schema.PORT]:
+        for uuid in owners.get(schema.PORT, ()):
             if uuid in self.ports:
                 touched[uuid] = self.ports[uuid]
-        self._reindex_router_ports(changed, deleted, touched)
-        self._reindex_dhcp([*deleted.get(schema.DHCP, {}), *changed.get(schema.DHCP, {})])
-        self._reindex_port_groups(
-            [*deleted.get(schema.PORT_GROUP, {}), *changed.get(schema.PORT_GROUP, {})]
-        )
-        self._reindex_nat(changed, deleted)
+        tables = changed.keys() | deleted.keys()
+        if schema.ROUTER_PORT in tables:
+            self._reindex_router_ports(changed, deleted, touched)
+        if schema.DHCP in tables:
+            self._reindex_dhcp([*deleted.get(schema.DHCP, {}), *changed.get(schema.DHCP, {})])
+        if schema.PORT_GROUP in tables:
+            self._reindex_port_groups(
+                [*deleted.get(schema.PORT_GROUP, {}), *changed.get(schema.PORT_GROUP, {})]
+            )
+        if schema.NAT in tables:
+            self._reindex_nat(changed, deleted)
         # All out before any is put in: a name or an address may change hands.
         for port in cast("Iterable[SwitchPort]", deleted.get(schema.PORT, {}).values()):
             self._take_out(port)

@@ -114,14 +114,13 @@ def patch(kind: Kind, old: Any, difference: Any) -> Any:
 def encode(table: str, column: str, value: Any) -> Any:
     """Return the OVSDB notation of a Python value of this column."""
     kind = TABLES[table][column]
-    is_reference = (table, column) in REFERENCES
     if kind is Kind.MAP:
-        return ["map", sorted([key, item] for key, item in value.items())]
-    if kind in (Kind.SCALAR, Kind.NUMBER):
+        return ["map", sorted(map(list, value.items()))]
+    if kind is Kind.SCALAR or kind is Kind.NUMBER:
         return value
-    if kind not in (Kind.SET, Kind.MEMBERS):
+    if kind is not Kind.SET and kind is not Kind.MEMBERS:
         value = () if value is None else (value,)
-    return encode_set(value, is_reference)
+    return encode_set(value, (table, column) in REFERENCES)
 
 
 def encode_set(elements: Iterable[Any], is_reference: bool) -> Any:
