@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,6 +89,46 @@ def test_tls(pki: Path, tls_port: int) -> None:
         for number in range(200):
             connection.transact([insert(f"u{number}")], within(5))
             assert f"u{number}" in shown(connection)
+
+
+def test_reading_and_sending_at_once(
+    pki: Path, tls_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads send by themselves what they have, but never while the socket is in use."""
+    users: Counter[ssl.SSLSocket] = Counter()
+    most = []
+
+    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
+        def run(sock: ssl.SSLSocket, *arguments: Any) -> Any:
+            users[sock] += 1
+            most.append(users[sock])
+            time.sleep(0.0005)  # long enough for others to come
+            try:
+                return method(sock, *arguments)
+            finally:
+                users[sock] -= 1
+
+        return run
+
+    for name in ("recv", "send"):
+        monkeypatch.setattr(ssl.SSLSocket, name, watched(getattr(ssl.SSLSocket, name)))
+
+    def write(connection: Connection[Any], name: str) -> None:
+        for number in range(30):
+            connection.transact([insert(f"{name}-{number}-" + "x" * 20_000)], within(9))
+
+    remote = f"ssl:127.0.0.1:{tls_port}"
+    with ready(remote, tls=tls_files(pki)) as one, ready(remote, tls=tls_files(pki)) as other:
+        results = [
+            in_thread(partial(write, connection, f"{side}{thread}"))
+            for side, connection in enumerate((one, other))
+            for thread in range(3)
+        ]
+        assert all(result() is None for result in results)
+        for connection in (one, other):
+            connection.barrier(within(5))
+            assert len(shown(connection)) == 180
+    assert {1} == set(most)
 
 
 def test_tls_by_name(pki: Path, tls_port: int) -> None:

@@ -212,8 +212,7 @@ class Connection(Generic[R]):
     def _send_now(self, call: Call) -> bool:
         """Send a call from the thread that has it, which saves waking another; under the lock.
 
-        Only while nothing else waits to be sent, and not by TLS, whose socket is for one
-        thread at a time.
+        Only while nothing else waits to be sent.
         """
         transport = self._transport
         if transport is None or not transport.is_free:

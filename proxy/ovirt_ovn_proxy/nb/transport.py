@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One non-blocking connection to an OVSDB server: bytes in, bytes out.
 
-I/O. Owns one socket, plain or TLS, and belongs to one thread: a TLS socket must not be used
-by two at once. Others may send where that is safe; who sends holds a lock of the owner's.
-Knows nothing of JSON-RPC.
+I/O. Owns one socket, plain or TLS, and belongs to one thread. Others may send; who sends
+holds a lock of the owner's. Knows nothing of JSON-RPC.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Union
 
 from .remote import Remote, TlsFiles, tls_context
@@ -47,6 +46,8 @@ class Transport:
             self._context = tls_context(tls or TlsFiles())
         self._socket: socket.socket | None = None
         self._established = False
+        # A TLS socket is not for two threads at once: one that sends waits while another reads.
+        self._turn = nullcontext() if self._context is None else threading.Lock()
         self._outgoing: deque[bytes] = deque()
         self._tls_wants = 0  # poll events that the TLS layer waits for to go on
         self._targets: list[tuple[socket.AddressFamily, Address]] | OSError | None = None
@@ -96,7 +97,8 @@ class Transport:
         while self._outgoing:
             chunk = self._outgoing[0]
             try:
-                sent = self._socket.send(chunk)
+                with self._turn:
+                    sent = self._socket.send(chunk)
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return False
             if sent < len(chunk):
@@ -107,8 +109,8 @@ class Transport:
 
     @property
     def is_free(self) -> bool:
-        """Whether any thread may send at once: nothing is queued, and there is no TLS."""
-        return self._established and not self._outgoing and self._context is None
+        """Whether any thread may send at once: nothing is queued."""
+        return self._established and not self._outgoing
 
     def send_now(self, data: bytes) -> bool:
         """Write as much as goes without blocking, and queue the rest; true if there is none.
@@ -118,8 +120,9 @@ class Transport:
         """
         assert self._socket is not None
         sent = 0
-        with suppress(OSError):  # BlockingIOError is one
-            sent = self._socket.send(data)
+        if len(data) <= _CHUNK_BYTES:
+            with suppress(OSError), self._turn:  # BlockingIOError is one, as what TLS waits for
+                sent = self._socket.send(data)
         if sent < len(data):
             self.send(data[sent:])
         return sent == len(data)
@@ -135,7 +138,8 @@ class Transport:
         self._tls_wants = 0
         for _ in range(_READS_AT_ONCE):
             try:
-                data = sock.recv(_READ_BYTES)
+                with self._turn:
+                    data = sock.recv(_READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError):
                 return
             except ssl.SSLWantWriteError:
