@@ -8,21 +8,25 @@ of its own, to a row made for it alone (ovn-nb(5), "DHCP_Options").
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..config import Config
+from ..errors import BadRequest
 from ..nb import keys
 from ..nb.addresses import ip_number, is_dynamic
 from ..nb.rows import DhcpOptions, Switch, SwitchPort
+from ..wire import readers
 from ..wire.network import asked_mtu
 from ..wire.port import extra_dhcp_opts
 from ..wire.subnet import STATELESS, Subnet, has_leases, range_of, read_subnet
 from .draft import Draft
 
 # Names of DHCP options as clients write them (dnsmasq's names, or numbers) ->
-# OVN's (ovn-nb(5)). A name that is not here is kept and shown, but OVN cannot send it.
+# OVN's (ovn-nb(5)). A name that is not here is kept and shown, but OVN cannot send it:
+# what one of its versions does not know, as DHCPv6's boot file, that one does not answer.
 _V4_OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("1", "netmask", "subnet-mask"), "netmask"),
     **dict.fromkeys(("3", "router"), "router"),
@@ -42,7 +46,6 @@ _V4_OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("36", "ethernet-encap", "ethernet_encap"), "ethernet_encap"),
     **dict.fromkeys(("37", "tcp-ttl", "tcp_ttl"), "tcp_ttl"),
     **dict.fromkeys(("38", "tcp-keepalive", "tcp_keepalive_interval"), "tcp_keepalive_interval"),
-    **dict.fromkeys(("40", "nis-domain"), "nis_domain"),
     **dict.fromkeys(("41", "nis-server", "nis_server"), "nis_server"),
     **dict.fromkeys(("42", "ntp-server", "ntp_server"), "ntp_server"),
     **dict.fromkeys(("51", "lease-time", "lease_time"), "lease_time"),
@@ -61,21 +64,28 @@ _V4_OPTIONS: Mapping[str, str] = {
 _V6_OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("23", "dns-server", "dns_server"), "dns_server"),
     **dict.fromkeys(("24", "domain-search", "domain_search"), "domain_search"),
-    **dict.fromkeys(("59", "bootfile-name", "bootfile_name"), "bootfile_name"),
 }
-# ovn-northd writes values into logical flows as they are: nothing else may pass.
-_SAFE = re.compile(r"[0-9A-Za-z.:/,{} -]*")
-_QUOTED = {
+# The largest values of those that are numbers, and names of those that are text; all
+# others are addresses. ovn-northd writes values into logical flows as they are, so one
+# that OVN cannot read takes the whole answer from the port.
+_NUMBERS = {
+    **dict.fromkeys(("ethernet_encap", "ip_forward_enable", "router_discovery"), 1),
+    **dict.fromkeys(("default_ttl", "tcp_ttl"), 2**8 - 1),
+    "mtu": 2**16 - 1,
+    **dict.fromkeys(("T1", "T2", "arp_cache_timeout", "lease_time"), 2**32 - 1),
+    "tcp_keepalive_interval": 2**32 - 1,
+}
+_TEXTS = {
     "bootfile_name",
     "domain_name",
     "domain_search",
     "domain_search_list",
     "hostname",
-    "nis_domain",
     "path_prefix",
     "tftp_server",
     "wpad",
 }
+_ROUTES = "classless_static_route"
 
 
 def with_options(row: DhcpOptions, subnet: Subnet, switch: Switch, config: Config) -> DhcpOptions:
@@ -106,8 +116,9 @@ def _v4_options(
     options.setdefault("lease_time", str(config.dhcp_lease_time_s))
     # Clients renew at the server's address, so it has to be one that they can
     # resolve: the gateway's. Without one, an address that no host has.
-    if old.get("server_id") in (None, old.get("router")):
-        options["server_id"] = subnet.gateway_ip or str(subnet.network.network_address)
+    no_host = str(subnet.network.network_address)
+    if old.get("server_id") in (None, no_host, old.get("router")):
+        options["server_id"] = subnet.gateway_ip or no_host
     _set(options, "router", subnet.gateway_ip)
     _set(options, "dns_server", _several(subnet.dns_nameservers))
     if mtu is not None:
@@ -116,7 +127,7 @@ def _v4_options(
     if routes and subnet.gateway_ip:
         # Who asks for option 121 ignores the router option (RFC 3442).
         routes.append(f"0.0.0.0/0,{subnet.gateway_ip}")
-    _set(options, "classless_static_route", "{" + ", ".join(routes) + "}" if routes else None)
+    _set(options, _ROUTES, "{" + ", ".join(routes) + "}" if routes else None)
     return options
 
 
@@ -184,12 +195,13 @@ def _serving(draft: Draft, port: SwitchPort, subnets: list[DhcpOptions]) -> dict
 
 
 def _own_row(
-    draft: Draft, port: SwitchPort, served: DhcpOptions, version: int, options: Mapping[str, str]
+    draft: Draft, port: SwitchPort, served: DhcpOptions, version: int, own: Mapping[str, str]
 ) -> DhcpOptions:
+    options = {**served.options, **own}
     return DhcpOptions.new(
         draft.context.row_uuid(f"{port.name}/dhcp{version}"),
         cidr=served.cidr,
-        options={**served.options, **options},
+        options={name: value for name, value in options.items() if value},
         external_ids={
             keys.PORT_OF_OPTIONS: port.name,
             keys.SUBNET_OF_OPTIONS: served.uuid,
@@ -199,22 +211,41 @@ def _own_row(
 
 
 def _own_options(extra: list[Any], version: int) -> dict[str, str]:
-    """Return the extra options of one IP version under OVN's names."""
+    """Return the extra options of one IP version under OVN's names; "" for one not to send."""
     names = _V4_OPTIONS if version == 4 else _V6_OPTIONS
     options = {}
     for option in extra:
-        if not isinstance(option, dict) or option.get("ip_version", 4) != version:
+        name = names.get(option["opt_name"])
+        if name is None or option["ip_version"] != version:
             continue
-        name = names.get(str(option.get("opt_name")))
-        value = str(option.get("opt_value", "")).strip()
-        if name is None or not value:
-            continue
-        if name in _QUOTED:
-            options[name] = '"' + re.sub(r'["\\]', "", value) + '"'
-        elif _SAFE.fullmatch(value):
-            several = name.endswith("_server") and "," in value and not value.startswith("{")
-            options[name] = "{" + value + "}" if several else value
+        text = option["opt_value"].strip()
+        value = _own_value(name, text, version) if text else ""
+        if value is not None:
+            options[name] = value
     return options
+
+
+def _own_value(name: str, text: str, version: int) -> str | None:
+    """Return an option's value as OVN reads it, None for one that it cannot read."""
+    if name in _TEXTS:
+        return '"' + re.sub(r'["\\]', "", text) + '"'
+    try:
+        if name in _NUMBERS:
+            return str(readers.integer(0, _NUMBERS[name])(name, text))
+        return _own_addresses(name, text, version)
+    except BadRequest:
+        return None
+
+
+def _own_addresses(name: str, text: str, version: int) -> str | None:
+    """Return addresses, or pairs of network and address; raises BadRequest for others."""
+    forms = (readers.cidr, readers.address) if name == _ROUTES else (readers.address,)
+    items = re.split("[, ]+", text.strip("{} "))
+    values = [form(name, item) for form, item in zip(itertools.cycle(forms), items)]
+    numbers = (ip_number(value.partition("/")[0]) for value in values)
+    if len(values) % len(forms) or {version} != {number[0] for number in numbers if number}:
+        return None
+    return values[0] if len(values) == 1 else "{" + ",".join(values) + "}"
 
 
 def _several(values: tuple[str, ...]) -> str | None:

@@ -252,8 +252,15 @@ def _check_movable(draft: Draft, port: SwitchPort) -> None:
 
 
 def _pairs(pairs: Any, mac: str) -> list[dict[str, str]]:
-    """Return address pairs with the MAC filled in that they leave to the port."""
-    return [{"mac_address": mac, **pair} for pair in pairs]
+    """Return address pairs with the MAC filled in that they leave to the port, each once."""
+    filled = [{"mac_address": mac, **pair} for pair in pairs]
+    for pair in filled:
+        if filled.count(pair) > 1:
+            raise BadRequest(
+                "DuplicateAddressPairInRequest",
+                f"allowed_address_pairs has {pair['ip_address']} twice for {pair['mac_address']}.",
+            )
+    return filled
 
 
 def _put_pairs(external_ids: dict[str, str], pairs: list[dict[str, str]], mac: str) -> None:
@@ -276,4 +283,4 @@ def _merged_options(kept: list[Any], given: Any) -> list[dict[str, Any]]:
     """Return extra DHCP options with the given ones set; a null value removes one."""
     merged = {(option["opt_name"], option["ip_version"]): option for option in kept}
     merged.update({(option["opt_name"], option["ip_version"]): option for option in given})
-    return [option for option in merged.values() if option.get("opt_value") is not None]
+    return [option for option in merged.values() if option["opt_value"] is not None]

@@ -74,8 +74,10 @@ _EXTRA_DHCP_OPT = readers.record(
         "opt_value": _optional(_one_line),
         "ip_version": readers.integer(4, 6),
     },
-    ("opt_name",),
+    ("opt_name", "opt_value"),
 )
+# Options that a blank value takes away.
+_BLANK_DHCP_OPTS = ("router", "classless-static-route")
 
 
 def _extra_dhcp_opts(field: str, value: Any) -> list[dict[str, Any]]:
@@ -87,11 +89,14 @@ def _extra_dhcp_opts(field: str, value: Any) -> list[dict[str, Any]]:
             readers.invalid(f"{field}.ip_version", 5, "is not 4 or 6")
         if not option["opt_name"].strip():
             readers.invalid(f"{field}.opt_name", option["opt_name"], "is blank")
+        text = option["opt_value"]
+        if text is not None and not text.strip() and option["opt_name"] not in _BLANK_DHCP_OPTS:
+            readers.invalid(f"{field}.opt_value", text, f"is blank, for {option['opt_name']}")
     return options
 
 
 def _address_pairs(field: str, value: Any) -> list[dict[str, Any]]:
-    """Read allowed address pairs; each needs an address, none is given twice."""
+    """Read allowed address pairs; each needs an address."""
     limited = readers.list_of(_ADDRESS_PAIR, limit=10, error_type="AllowedAddressPairExhausted")
     pairs: list[dict[str, Any]] = limited(field, value)
     for pair in pairs:
@@ -104,10 +109,6 @@ def _address_pairs(field: str, value: Any) -> list[dict[str, Any]]:
             number[1] >> 28 == 0xE if number[0] == 4 else number[1] >> 120 == 0xFF
         ):
             readers.invalid(field, pair["ip_address"], "is a multicast address")
-        if pairs.count(pair) > 1:
-            raise BadRequest(
-                "DuplicateAddressPairInRequest", f"{field} has {pair['ip_address']} twice."
-            )
     return pairs
 
 
@@ -197,7 +198,7 @@ def extra_dhcp_opts(row: SwitchPort) -> list[dict[str, Any]]:
     options: list[dict[str, Any]] = stored_json(
         row.external_ids, keys.EXTRA_DHCP_OPTS, _extra_dhcp_opts, []
     )
-    return options
+    return [option for option in options if option["opt_value"] is not None]
 
 
 def fixed_ips(found: Addressing, ranges: Sequence[Range]) -> list[dict[str, str]]:

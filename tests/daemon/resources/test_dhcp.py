@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from daemon.objects import (
 )
 from daemon.ovsdb import OvsdbServer
 from daemon.proxy import Api
+from ovirt_ovn_proxy.plan.dhcp import _V4_OPTIONS, _V6_OPTIONS
 
 pytestmark = pytest.mark.daemon
 
@@ -66,6 +70,15 @@ def test_what_dhcp_offers(api: Api, nb: OvsdbServer, values: Any, option: str, t
     assert text == of_subnet(nb, changed, f"options:{option}")
 
 
+def test_the_dhcp_server_follows_the_gateway(api: Api, nb: OvsdbServer) -> None:
+    """The server's address is the gateway's, also after there was none for a while."""
+    _, (subnet,) = make_network(api, "10.0.0.0/24")
+
+    for gateway_ip, server in ((None, "10.0.0.0"), ("10.0.0.1", "10.0.0.1")):
+        api.update("subnet", subnet["id"], gateway_ip=gateway_ip)
+        assert server == of_subnet(nb, subnet, "options:server_id")
+
+
 def test_dhcp_is_switched_for_every_port(api: Api, nb: OvsdbServer) -> None:
     """Without enable_dhcp no port of the subnet refers to its DHCP options; with it all do."""
     network_id, (subnet,) = make_network(api, "10.0.0.0/24")
@@ -109,6 +122,75 @@ def test_extra_dhcp_options(api: Api, nb: OvsdbServer) -> None:
     )
 
 
+# A value of each type that OVN's options have (ovn-sb(5), "DHCP_Options").
+_OF_TYPE = {
+    **dict.fromkeys(("bool", "uint8", "uint16", "uint32"), "1"),
+    **dict.fromkeys(("str", "host_id", "domains"), "nonsense $x"),
+    "ipv4": "192.0.2.1,192.0.2.2",
+    "ipv6": "fd05::8,fd05::9",
+    "static_routes": "192.0.2.0/24,10.0.0.9",
+}
+_TEXTS = ("str", "host_id", "domains")
+_ASKING = {
+    4: "eth.dst == ff:ff:ff:ff:ff:ff && ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255"
+    " && udp.src == 68 && udp.dst == 67",
+    6: "eth.dst == 33:33:00:01:00:02 && ip6.src == fe80::1 && ip6.dst == ff02::1:2"
+    " && udp.src == 546 && udp.dst == 547",
+}
+
+
+@pytest.mark.parametrize("text", sorted({*_OF_TYPE.values(), "10.0.0.300", "1,2", "192.0.2.0/24"}))
+@pytest.mark.parametrize(
+    ("version", "names", "table", "action"),
+    [
+        (4, _V4_OPTIONS, "DHCP_Options", "put_dhcp_opts"),
+        (6, _V6_OPTIONS, "DHCPv6_Options", "put_dhcpv6_opts"),
+    ],
+)
+def test_ovn_reads_every_extra_option(
+    api: Api,
+    central: Mapping[str, OvsdbServer],
+    text: str,
+    version: int,
+    names: Mapping[str, str],
+    table: str,
+    action: str,
+) -> None:
+    """OVN knows each name and answers the port, with just the options that take the value."""
+    nb, southbound = central["nb"], f"--db={central['sb'].remote}"
+    listing = ["ovn-sbctl", southbound, "--format=csv", "--no-headings", "--columns=name,type"]
+    types = dict(line.split(",") for line in _output(*listing, "list", table).splitlines())
+    network_id, _ = make_network(api, "10.0.0.0/24" if version == 4 else "fd05::/64")
+    plain = make_port(api, network_id)
+    options = [
+        {"opt_name": name, "opt_value": text, "ip_version": version}
+        for name in {known: name for name, known in names.items()}.values()
+    ]
+    port = make_port(api, network_id, extra_dhcp_opts=options)
+
+    offered, own = (
+        nbctl(nb, "get", "DHCP_Options", of_port(nb, one, f"dhcpv{version}_options"), "options")
+        for one in (plain, port)
+    )
+    changed = {pair[0] for pair in set(_OPTION.findall(own)) - set(_OPTION.findall(offered))}
+    fits = {name for name in names.values() if _OF_TYPE[types[name]] == text}
+    assert fits | {name for name in names.values() if types[name] in _TEXTS} == changed
+    nbctl(nb, "--wait=sb", "sync")
+    switch = nbctl(nb, "get", "Logical_Switch", network_id, "name")
+    sent = f'inport == "{port["id"]}" && eth.src == {port["mac_address"]} && ip.ttl == 64'
+    assert action in _output("ovn-trace", southbound, switch, f"{sent} && {_ASKING[version]}")
+
+
+_OPTION = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,}]*)')
+
+
+def _output(*command: str) -> str:
+    """Return what a command prints; it must not complain."""
+    done = subprocess.run(command, check=True, capture_output=True, timeout=10)
+    assert "" == done.stderr.decode()
+    return done.stdout.decode()
+
+
 def test_extra_dhcp_options_go_with_their_port(api: Api, nb: OvsdbServer) -> None:
     """The row of a port's own options is deleted with the port."""
     network_id, _ = make_network(api, "10.0.0.0/24", "fd05::/64")
@@ -136,10 +218,13 @@ def test_extra_dhcp_options_go_with_their_port(api: Api, nb: OvsdbServer) -> Non
         {"opt_name": "mtu", "opt_value": LONG},
         {"opt_name": "mtu", "opt_value": "1", "ip_version": 5},
         {"opt_name": "mtu", "opt_value": "1", "more": 1},
+        {"opt_name": "mtu"},
+        {"opt_name": "mtu", "opt_value": ""},
+        {"opt_name": "mtu", "opt_value": " "},
     ],
 )
 def test_dhcp_options_that_cannot_be(api: Api, option: Any) -> None:
-    """Options without a name, of several lines or too long are refused."""
+    """Options without name or value, of several lines or too long are refused."""
     network_id, _ = make_network(api)
 
     answer = api("POST", "ports", {"port": {"network_id": network_id, "extra_dhcp_opts": [option]}})

@@ -132,9 +132,11 @@ def test_mtu(asked: str | None, options: Any, expected: str | None) -> None:
     assert (expected or "") == row6.external_ids.get(keys.SUBNET_V6_MTU)
 
 
-def test_what_others_set_stays() -> None:
+# The second is what ovirt-provider-ovn chooses, whatever the gateway is.
+@pytest.mark.parametrize("server", ["10.0.0.99", "10.0.0.0"])
+def test_what_others_set_stays(server: str) -> None:
     """A server address, lease time or option that somebody chose is kept."""
-    chosen = {"server_id": "10.0.0.99", "lease_time": "60", "domain_name": '"x"', "mtu": "1442"}
+    chosen = {"server_id": server, "lease_time": "60", "domain_name": '"x"', "mtu": "1442"}
     row = a_subnet(options=chosen)
     subnet = read_subnet(row)
     assert subnet is not None
@@ -203,23 +205,44 @@ def own_options(*options: Any) -> dict[str, str]:
         ("interface-mtu", "9000", {"mtu": "9000"}),
         ("dns-server", "10.0.0.8,10.0.0.9", {"dns_server": "{10.0.0.8,10.0.0.9}"}),
         ("dns-server", "10.0.0.8", {"dns_server": "10.0.0.8"}),
-        ("dns-server", "{10.0.0.8, 10.0.0.9}", {"dns_server": "{10.0.0.8, 10.0.0.9}"}),
+        ("dns-server", "{10.0.0.8, 10.0.0.9}", {"dns_server": "{10.0.0.8,10.0.0.9}"}),
+        ("router", "10.0.0.254,10.0.0.253", {"router": "{10.0.0.254,10.0.0.253}"}),
         ("bootfile-name", "pxelinux.0", {"bootfile_name": '"pxelinux.0"'}),
         ("domain-name", "example.org", {"domain_name": '"example.org"'}),
         ("tftp-server", "10.0.0.8", {"tftp_server": '"10.0.0.8"'}),
         ("server-ip-address", "10.0.0.8", {"tftp_server_address": "10.0.0.8"}),
         ("router", "10.0.0.254", {"router": "10.0.0.254"}),
-        ("router", "", {}),
-        ("router", "  ", {}),
         (
             "classless-static-route",
             "{10.9.0.0/16,10.0.0.9}",
             {"classless_static_route": "{10.9.0.0/16,10.0.0.9}"},
         ),
+        (
+            "classless-static-route",
+            "10.9.0.1/16, 10.0.0.9, 0.0.0.0/0,10.0.0.1",
+            {"classless_static_route": "{10.9.0.0/16,10.0.0.9,0.0.0.0/0,10.0.0.1}"},
+        ),
         # kept and shown, but OVN cannot send it
         ("no-such-option", "x", {}),
         ("server_id", "10.0.0.66", {}),
         ("server_mac", "02:00:00:00:00:66", {}),
+        # kept and shown as well: OVN could not read it, and would answer nothing at all
+        ("mtu", "much", {}),
+        ("mtu", "65536", {}),
+        ("lease-time", "-1", {}),
+        ("lease-time", "007", {"lease_time": "7"}),
+        ("ip-forward-enable", "2", {}),
+        ("arp-timeout", "10.0.0.1", {}),
+        ("router", "router.example.org", {}),
+        ("router", "10.0.0.300", {}),
+        ("router", "10.0.0.254;", {}),
+        ("router", "fd00::1", {}),
+        ("router", "10.0.0.254,fd00::1", {}),
+        ("router", "{}", {}),
+        ("classless-static-route", "10.9.0.0/16", {}),
+        ("classless-static-route", "10.9.0.0/16,10.0.0.9,10.8.0.0/16", {}),
+        ("classless-static-route", "10.0.0.9,10.9.0.0/16", {}),
+        ("classless-static-route", "fd09::/64,fd00::9", {}),
         # refused by not being sent
         ("mtu", "9000); drop; next(", {}),
         ("mtu", "1; output", {}),
@@ -239,6 +262,26 @@ def test_own_options(name: str, value: str, expected: dict[str, str] | None) -> 
     if expected is None:
         expected = {"domain_name": '"a, lease_time = 1, domain_name = b"'}
     assert expected == found
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("router", "router"), ("classless-static-route", "classless_static_route")],
+)
+def test_blank_options(name: str, option: str, blank: str) -> None:
+    """A blank value takes from one port what its subnet offers to all."""
+    offered = {"router": "10.0.0.1", "classless_static_route": "{10.9.0.0/16,10.0.0.9}"}
+    rows = (counted(NET), a_network(), a_subnet(options=offered))
+    given_port = {"network_id": NET, "extra_dhcp_opts": [{"opt_name": name, "opt_value": blank}]}
+    plan = post("ports", given_port)(view_of(*rows))
+    [own] = [
+        row.options
+        for row in rows_after(rows, plan)
+        if isinstance(row, DhcpOptions) and row.uuid != SUBNET
+    ]
+
+    assert {*offered} - {option} == {*offered} & own.keys()
 
 
 @settings(max_examples=60, deadline=None)
@@ -269,9 +312,9 @@ def test_options_are_safe(options: list[dict[str, Any]]) -> None:
         assert value.isprintable()
 
 
-@pytest.mark.parametrize("stored", ['a"b', "a\\", "a\nb", "a\0b", "1; drop;"])
+@pytest.mark.parametrize("stored", ['a"b', "a\\", "a\nb", "a\0b", "1; drop;", None])
 @pytest.mark.parametrize("name", ["domain-name", "mtu", "x = 1"])
-def test_stored_options_are_safe(stored: str, name: str) -> None:
+def test_stored_options_are_safe(stored: str | None, name: str) -> None:
     """Nor can a row that somebody else wrote."""
     text = json.dumps([{"opt_name": name, "opt_value": stored, "ip_version": 4}])
     port = a_port(f"{MAC} 10.0.0.5", external_ids={keys.EXTRA_DHCP_OPTS: text})

@@ -254,6 +254,23 @@ def test_fixed_ips(given: Any, ips: list[str]) -> None:
             Conflict,
             "AddressPairAndPortSecurityRequired",
         ),
+        (
+            {"allowed_address_pairs": [{"ip_address": "10.0.0.9"}] * 2},
+            BadRequest,
+            "DuplicateAddressPairInRequest",
+        ),
+        # one of them leaves it to the port, the other one names the same MAC
+        (
+            {
+                "mac_address": MAC,
+                "allowed_address_pairs": [
+                    {"ip_address": "10.0.0.9"},
+                    {"ip_address": "10.0.0.9", "mac_address": MAC},
+                ],
+            },
+            BadRequest,
+            "DuplicateAddressPairInRequest",
+        ),
     ],
 )
 def test_create_refused(given: Any, status: type[ApiError], error_type: str) -> None:
@@ -533,6 +550,17 @@ def test_admin_state(network_is_up: bool, given: bool, enabled: bool, asked: str
             {"port_security_enabled": False},
             Conflict,
             "AddressPairAndPortSecurityRequired",
+        ),
+        (
+            OWN,
+            {
+                "allowed_address_pairs": [
+                    {"ip_address": "10.0.0.9", "mac_address": MAC},
+                    {"ip_address": "10.0.0.9"},
+                ]
+            },
+            BadRequest,
+            "DuplicateAddressPairInRequest",
         ),
         (a_port(""), {"fixed_ips": [{"ip_address": "10.0.0.6"}]}, BadRequest, "BadRequest"),
     ],

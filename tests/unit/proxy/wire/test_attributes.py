@@ -375,11 +375,6 @@ def test_resources_refuse(collection: str, given: Any) -> None:
         ),
         (
             "ports",
-            {"allowed_address_pairs": [{"ip_address": "10.0.0.1"}] * 2},
-            "DuplicateAddressPairInRequest",
-        ),
-        (
-            "ports",
             {"allowed_address_pairs": [{"mac_address": "02:00:00:00:00:01"}]},
             "AllowedAddressPairsMissingIP",
         ),
