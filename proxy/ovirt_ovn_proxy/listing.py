@@ -42,7 +42,13 @@ def list_objects(
         rows = rows[query.page(ids, resource.not_found)]
         return list(_encode(replica, resource, rows, config, is_engine))
     found = _encode(replica, resource, rows, config, is_engine)
-    elements = query.sorted([element for element in found if query.matches(element)])
+    elements = [element for element in found if query.matches(element)]
+    if query.marker and all(element["id"] != query.marker for element in elements):
+        # It may have passed the filters when the page before was read. It is on no page itself.
+        with replica.lock:
+            row = resource.find(view, query.marker)
+        elements += _encode(replica, resource, [row] if row else [], config, is_engine)
+    elements = query.sorted(elements)
     page = query.page([element["id"] for element in elements], resource.not_found)
     return elements[page]
 

@@ -198,7 +198,7 @@ def test_lists(nb: OvsdbServer) -> None:
         assert [] == listed(f"floating_network_id={NOWHERE}")
         assert [2] == listed("tags=x")
         assert [2, 1, 0] == listed("sort_key=floating_ip_address&sort_dir=desc")
-        assert [0, 1] == listed("sort_key=floating_ip_address&limit=2")
+        assert [0, 1] == listed("sort_key=floating_ip_address&sort_dir=asc&limit=2")
         [cut] = api.get(f"floatingips?id={made[0]['id']}&fields=id")["floatingips"]
         assert {"id": made[0]["id"]} == cut
         assert 3 == api.get("quotas/x/details")["quota"]["floatingip"]["used"]

@@ -473,6 +473,7 @@ def _queries(service: Service) -> SearchStrategy[str]:
                 "%C3%A9",
                 "%FF",
                 "2020-01-01T00:00:00Z",
+                "0001-01-01T00:00:00%2B14:00",
                 *names,
                 *service.ids,
             ]

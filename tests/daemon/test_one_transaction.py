@@ -154,7 +154,7 @@ def test_reads(tapped: Tapped, kind: str) -> None:
     own = f"{path_of(kind)}/{getattr(objects, kind)['id']}"
     for path in (
         path_of(kind),
-        f"{path_of(kind)}?description=red&fields=id&sort_key=id&limit=1",
+        f"{path_of(kind)}?description=red&fields=id&sort_key=id&sort_dir=asc&limit=1",
         own,
         f"{own}/tags",
         "quotas/x/details",

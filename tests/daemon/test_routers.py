@@ -135,15 +135,15 @@ def test_lists(fresh: Fresh) -> None:
     api("PUT", f"routers/{made[0]['id']}/tags/x")
     api.update("router", made[1]["id"], admin_state_up=False)
     assert ["a"] == names("name=a")
-    assert ["a", "b", "c"] == names("sort_key=name")
+    assert ["a", "b", "c"] == names("sort_key=name&sort_dir=asc")
     assert ["c", "b", "a"] == names("sort_key=name&sort_dir=desc")
     assert ["c"] == names("tags=x")
     assert ["a"] == names("admin_state_up=False")
     assert [{"name": "a"}] == api.get("routers?fields=name&name=a")["routers"]
-    page = api.get("routers?sort_key=name&limit=2")
+    page = api.get("routers?sort_key=name&sort_dir=asc&limit=2")
     assert ["a", "b"] == [one["name"] for one in page["routers"]]
     assert ["next", "previous"] == [link["rel"] for link in page["routers_links"]]
-    assert ["c"] == names(f"sort_key=name&limit=2&marker={page['routers'][1]['id']}")
+    assert ["c"] == names(f"sort_key=name&sort_dir=asc&limit=2&marker={page['routers'][1]['id']}")
     details = api.get("quotas/x/details")["quota"]
     assert {"limit": -1, "used": 3, "reserved": 0} == details["router"]
 

@@ -32,7 +32,7 @@ class Query:
 
     `equals` are the plain filters (attribute -> any of these values), `tests` all
     filters together; `fields` empty means every attribute; `sort` are (attribute,
-    is descending); `limit` 0 means no pages.
+    is descending); `limit` 0 means no pages, `marker` "" the first one.
     """
 
     equals: Mapping[str, Sequence[Any]]
@@ -40,7 +40,7 @@ class Query:
     fields: Sequence[str]
     sort: Sequence[tuple[str, bool]]
     limit: int
-    marker: str | None
+    marker: str
     is_reverse: bool
 
     @property
@@ -78,7 +78,7 @@ class Query:
         Raises NotFound, with the type `not_found`, for a marker that is not among them.
         """
         start, end = 0, len(ids)
-        if self.marker is not None:
+        if self.marker:
             try:
                 at = list(ids).index(self.marker)
             except ValueError:
@@ -124,10 +124,10 @@ def read_query(text: str, table: AttributeTable) -> Query:
     return Query(
         equals=equals,
         tests=tests,
-        fields=given.get("fields", []),
+        fields=_given(given, "fields"),
         sort=_read_sort(given, table),
         limit=_read_limit(given.get("limit", ["0"])[-1]),
-        marker=given["marker"][-1] if "marker" in given else None,
+        marker=given.get("marker", [""])[-1],
         is_reverse=readers.boolean("page_reverse", given.get("page_reverse", ["false"])[-1]),
     )
 
@@ -208,17 +208,17 @@ _TAG_TESTS: Mapping[str, Callable[[set[str]], Test]] = {
 def _changed_since(value: str) -> Test:
     try:
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        text = moment.astimezone(timezone.utc).isoformat()[:19]
+    except (ValueError, OverflowError):
         readers.invalid("changed_since", value, "is not a time in ISO 8601 form")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    text = moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return lambda element: (element.get("updated_at") or "") >= text
 
 
 def _read_sort(given: Mapping[str, list[str]], table: AttributeTable) -> list[tuple[str, bool]]:
-    names, directions = given.get("sort_key", []), given.get("sort_dir", [])
-    if directions and len(directions) != len(names):
+    names, directions = _given(given, "sort_key"), _given(given, "sort_dir")
+    if len(directions) != len(names):
         raise BadRequest(
             "HTTPBadRequest", "The number of sort_keys and sort_dirs must be the same."
         )
@@ -229,12 +229,16 @@ def _read_sort(given: Mapping[str, list[str]], table: AttributeTable) -> list[tu
     for direction in directions:
         if direction not in ("asc", "desc"):
             readers.invalid("sort_dir", direction, "is not asc or desc")
-    directions = directions or ["asc"] * len(names)
     return [(name, direction == "desc") for name, direction in zip(names, directions)]
 
 
+def _given(given: Mapping[str, list[str]], key: str) -> list[str]:
+    """Return the values of a reserved key; empty ones ask for nothing."""
+    return [value for value in given.get(key, []) if value]
+
+
 def _read_limit(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 18:
         raise BadRequest(
             "BadRequest",
             f"Bad limit request: Limit must be an integer 0 or greater and not "
