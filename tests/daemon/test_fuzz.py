@@ -932,7 +932,7 @@ class Visitor:
                 {"gateway_ip": f"10.0.0.{1 + other % 6}", "allocation_pools": []},
                 {"enable_dhcp": other % 2 == 0},
                 {"dns_nameservers": ["192.0.2.53"][: other % 2]},
-                {"allocation_pools": []},
+                {"allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.6"}][: other % 4]},
             ],
             "security_group": [
                 {"name": f"g{other % 5}"},

@@ -300,12 +300,14 @@ def name_servers(site: Site) -> Request:
 
 
 def move_gateway_ip(site: Site) -> Request:
-    values = {"gateway_ip": "203.0.113.254", "allocation_pools": []}
+    pools = [{"start": "203.0.113.2", "end": "203.0.113.253"}]
+    values = {"gateway_ip": "203.0.113.254", "allocation_pools": pools}
     return "PUT", f"subnets/{site.external_subnet}", {"subnet": values}
 
 
 def move_beside_gateway(site: Site) -> Request:
-    values = {"gateway_ip": "10.1.0.254", "allocation_pools": []}
+    pools = [{"start": "10.1.0.2", "end": "10.1.0.253"}]
+    values = {"gateway_ip": "10.1.0.254", "allocation_pools": pools}
     return "PUT", f"subnets/{site.beside_subnet}", {"subnet": values}
 
 

@@ -48,7 +48,7 @@ SUBNET_V6_MTU = "mtu"
 SUBNET_ADDRESS_MODE = "ovirt_ipv6_address_mode"  # with "_" where the API has "-"
 SUBNET_RA_MODE = "ovirt_ipv6_ra_mode"
 SUBNET_DHCP = "ovirt_enable_dhcp"  # absent: on
-SUBNET_POOLS = "ovirt_allocation_pools"  # "START-END START-END"; absent: the default pool
+SUBNET_POOLS = "ovirt_allocation_pools"  # "START-END START-END", "": none; absent: all
 SUBNET_ROUTES = "ovirt_host_routes"  # JSON list of {destination, nexthop}
 
 # DHCP_Options: the options of one port that differ from its subnet's

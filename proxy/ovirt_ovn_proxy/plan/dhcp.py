@@ -117,7 +117,7 @@ def _v4_options(
     # Clients renew at the server's address, so it has to be one that they can
     # resolve: the gateway's. Without one, an address that no host has.
     no_host = str(subnet.network.network_address)
-    if old.get("server_id") in (None, no_host, old.get("router")):
+    if old.get("server_id") in (None, old.get("router", no_host)):
         options["server_id"] = subnet.gateway_ip or no_host
     _set(options, "router", subnet.gateway_ip)
     _set(options, "dns_server", _several(subnet.dns_nameservers))

@@ -55,8 +55,9 @@ def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
     )
     if network.version == 6 and subnet.enable_dhcp and not _names_mode(values):
         subnet = replace(subnet, address_mode=context.config.dhcp_default_ipv6_address_mode)
-    pools = _pools(values) if "allocation_pools" in values else ()
-    subnet = replace(subnet, pools=pools or default_pools(network, subnet.gateway_ip))
+    has_pools = "allocation_pools" in values
+    pools = _pools(values) if has_pools else default_pools(network, subnet.gateway_ip)
+    subnet = replace(subnet, pools=pools)
     check_new(draft, switch, subnet, values["ip_version"])
     check_subnet(subnet)
     external_ids = {
@@ -85,8 +86,7 @@ def update(draft: Draft, row: DhcpOptions, values: Values) -> dict[str, Any]:
     if "gateway_ip" in values:
         subnet = replace(subnet, gateway_ip=values["gateway_ip"] or None)
     if "allocation_pools" in values:
-        pools = _pools(values)
-        subnet = replace(subnet, pools=pools or default_pools(old.network, subnet.gateway_ip))
+        subnet = replace(subnet, pools=_pools(values))
     if "dns_nameservers" in values:
         subnet = replace(subnet, dns_nameservers=tuple(values["dns_nameservers"]))
     if "host_routes" in values:
@@ -192,7 +192,7 @@ def _pools(values: Values) -> tuple[tuple[str, str], ...]:
 def _row(draft: Draft, switch: Switch, row: DhcpOptions, subnet: Subnet) -> DhcpOptions:
     """Return the row of a subnet, with what others keep in it."""
     external_ids = dict(row.external_ids)
-    put(external_ids, keys.SUBNET_POOLS, " ".join("-".join(pool) for pool in subnet.pools), "")
+    put(external_ids, keys.SUBNET_POOLS, " ".join("-".join(pool) for pool in subnet.pools))
     routes = [{"destination": route[0], "nexthop": route[1]} for route in subnet.host_routes]
     put(external_ids, keys.SUBNET_ROUTES, routes, [])
     put(external_ids, keys.SUBNET_DHCP, subnet.enable_dhcp, True)

@@ -211,8 +211,7 @@ def read_subnet(row: DhcpOptions) -> Subnet | None:
         network_id=external_ids.get(keys.SUBNET_NETWORK, ""),
         network=network,
         gateway_ip=gateway_ip or None,
-        pools=_read_pools(external_ids.get(keys.SUBNET_POOLS))
-        or default_pools(network, gateway_ip),
+        pools=_read_pools(external_ids.get(keys.SUBNET_POOLS), network, gateway_ip),
         dns_nameservers=tuple(filter(None, servers.strip("{} ").replace(",", " ").split())),
         host_routes=tuple((route["destination"], route["nexthop"]) for route in routes),
         enable_dhcp=_has_dhcp(row),
@@ -259,9 +258,13 @@ def encode_subnet(row: DhcpOptions, config: Config, is_engine: bool) -> dict[str
     }
 
 
-def _read_pools(text: str | None) -> tuple[tuple[str, str], ...]:
+def _read_pools(
+    text: str | None, network: IpNetwork, gateway_ip: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Return a subnet's pools, all addresses where none can be read; "" says that it has none."""
     pairs = [item.partition("-") for item in (text or "").split()]
-    return tuple((start, end) for start, dash, end in pairs if dash)
+    pools = tuple((start, end) for start, dash, end in pairs if dash)
+    return pools if pools or text == "" else default_pools(network, gateway_ip)
 
 
 def _read_mode(text: str | None) -> str | None:

@@ -80,6 +80,7 @@ pytestmark = pytest.mark.daemon
             "10.0.0.1",
             ["10.0.0.9-10.0.0.20"],
         ),
+        ({"cidr": "10.0.0.0/24", "allocation_pools": []}, "10.0.0.0/24", "10.0.0.1", []),
     ],
 )
 def test_gateway_and_pools_of_a_new_subnet(
@@ -261,6 +262,20 @@ def test_a_subnet_changes(api: Api) -> None:
     cleared = api.update("subnet", subnet["id"], dns_nameservers=None, host_routes=None)
     assert ([], []) == (cleared["dns_nameservers"], cleared["host_routes"])
     assert pools == cleared["allocation_pools"]
+
+
+def test_a_subnet_without_pools(api: Api) -> None:
+    """Where all pools are taken away, ports get just the addresses that they name."""
+    network_id, (subnet,) = make_network(api, "10.0.0.0/24")
+    api.update("subnet", subnet["id"], allocation_pools=[])
+    api.update("subnet", subnet["id"], gateway_ip="10.0.0.9")
+    named = {"network_id": network_id, "fixed_ips": [{"ip_address": "10.0.0.2"}]}
+
+    refused = api("POST", "ports", {"port": {"network_id": network_id}})
+
+    assert [] == api.get(f"subnets/{subnet['id']}")["subnet"]["allocation_pools"]
+    assert (409, "IpAddressGenerationFailure") == refusal(refused)
+    assert 201 == api("POST", "ports", {"port": named}).status
 
 
 def test_a_subnet_in_use_stays(api: Api) -> None:

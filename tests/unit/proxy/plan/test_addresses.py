@@ -79,7 +79,9 @@ def draft_with(subnets: list[DhcpOptions], *addresses: str, **other_config: str)
         (
             [
                 a_subnet(external_ids={POOLS: "10.0.0.9-10.0.0.9"}),
-                a_subnet(uuid=row_id(30), cidr="10.1.0.0/24", external_ids={POOLS: ""}),
+                a_subnet(
+                    uuid=row_id(30), cidr="10.1.0.0/24", external_ids={POOLS: "10.1.0.1-10.1.0.9"}
+                ),
             ],
             ("10.0.0.9",),
             {},
@@ -116,10 +118,14 @@ def test_default(
 
 @pytest.mark.parametrize(
     ("pools", "taken"),
-    [("10.0.0.9-10.0.0.9", ("10.0.0.9",)), ("10.0.0.2-10.0.0.3", ("10.0.0.2", "10.0.0.3"))],
+    [
+        ("10.0.0.9-10.0.0.9", ("10.0.0.9",)),
+        ("10.0.0.2-10.0.0.3", ("10.0.0.2", "10.0.0.3")),
+        ("", ()),
+    ],
 )
 def test_full(pools: str, taken: tuple[str, ...]) -> None:
-    """409 is the answer to a pool that is truly full."""
+    """409 is the answer to a pool that is truly full, and to a subnet without any."""
     draft = draft_with([a_subnet(external_ids={POOLS: pools})], *taken)
     with pytest.raises(Conflict) as refused:
         allocator(draft).default()

@@ -154,7 +154,7 @@ def test_create_beside_dynamic_ports() -> None:
         ),
         (
             {**V4, "allocation_pools": []},
-            {"allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.254"}]},
+            {"allocation_pools": []},
         ),
         ({**V4, "name": "n", "description": "d"}, {"name": "n", "description": "d"}),
         ({**V4, "ipv6_address_mode": None}, {"ipv6_address_mode": None}),

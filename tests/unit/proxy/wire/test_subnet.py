@@ -91,9 +91,17 @@ ROUTES = '[{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]'
         ),
         # written by the peer: no pools, host bits left
         (
-            a_subnet(cidr="10.0.0.7/24", external_ids={keys.SUBNET_POOLS: ""}),
+            a_subnet(cidr="10.0.0.7/24").copy(
+                external_ids={
+                    key: value
+                    for key, value in a_subnet().external_ids.items()
+                    if key != keys.SUBNET_POOLS
+                }
+            ),
             {},
         ),
+        # asked for: none
+        (a_subnet(external_ids={keys.SUBNET_POOLS: ""}), {"allocation_pools": []}),
         # damaged
         (a_subnet(external_ids={keys.SUBNET_POOLS: "everything"}), {}),
         (a_subnet(external_ids={keys.SUBNET_ROUTES: "[1, {}]"}), {}),
