@@ -124,7 +124,8 @@ def _v4_options(
     if mtu is not None:
         options["mtu"] = mtu
     routes = [f"{destination},{nexthop}" for destination, nexthop in subnet.host_routes]
-    if routes and subnet.gateway_ip:
+    has_default = any(destination == "0.0.0.0/0" for destination, _ in subnet.host_routes)
+    if routes and subnet.gateway_ip and not has_default:
         # Who asks for option 121 ignores the router option (RFC 3442).
         routes.append(f"0.0.0.0/0,{subnet.gateway_ip}")
     _set(options, _ROUTES, "{" + ", ".join(routes) + "}" if routes else None)

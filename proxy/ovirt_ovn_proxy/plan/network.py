@@ -30,10 +30,9 @@ from .dhcp import refresh_network
 from .draft import Draft
 from .port_row import with_admin_state
 from .router_follow import follow_network
+from .subnet_rules import SMALLEST_MTU
 
 Values = Mapping[str, Any]
-
-_SMALLEST_MTU = {4: 68, 6: 1280}
 
 
 def create(draft: Draft, values: Values, label: str) -> dict[str, Any]:
@@ -148,11 +147,11 @@ def _check_mtu(draft: Draft, switch: Switch, values: Values) -> None:
         )
     for subnet in draft.subnets_of(switch.uuid):
         version = 6 if subnet.external_ids.get(keys.SUBNET_IP_VERSION) == "6" else 4
-        if mtu < _SMALLEST_MTU[version]:
+        if mtu < SMALLEST_MTU[version]:
             raise Conflict(
                 "NetworkMTUSubnetConflict",
                 f"Invalid network MTU {mtu}: subnet {subnet.uuid} of IPv{version} "
-                f"needs {_SMALLEST_MTU[version]} at least.",
+                f"needs {SMALLEST_MTU[version]} at least.",
             )
 
 

@@ -14,8 +14,9 @@ from ..wire.port import is_router_port
 from ..wire.subnet import SLAAC, STATELESS, Subnet, host_limits, read_subnet
 from .draft import Draft
 
+# By IP version, RFC 791 and RFC 8200.
+SMALLEST_MTU = {4: 68, 6: 1280}
 _LONGEST_WITH_DHCP = {4: 30, 6: 126}
-_SMALLEST_MTU = {4: 68, 6: 1280}
 
 
 def check_new(draft: Draft, switch: Switch, subnet: Subnet, ip_version: int) -> None:
@@ -32,11 +33,11 @@ def check_new(draft: Draft, switch: Switch, subnet: Subnet, ip_version: int) -> 
                 f"overlaps with subnet {other.id} ({other.network})"
             )
     mtu = asked_mtu(switch)
-    if mtu is not None and mtu < _SMALLEST_MTU[subnet.version]:
+    if mtu is not None and mtu < SMALLEST_MTU[subnet.version]:
         raise Conflict(
             "NetworkMTUSubnetConflict",
             f"A subnet of IPv{subnet.version} needs an MTU of "
-            f"{_SMALLEST_MTU[subnet.version]} at least, network {switch.uuid} has {mtu}.",
+            f"{SMALLEST_MTU[subnet.version]} at least, network {switch.uuid} has {mtu}.",
         )
 
 

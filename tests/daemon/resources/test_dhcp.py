@@ -53,6 +53,11 @@ _ROUTE = {"destination": "192.0.2.0/24", "nexthop": "10.0.0.9"}
             "{192.0.2.0/24,10.0.0.9, 0.0.0.0/0,10.0.0.1}",
         ),
         (
+            {"host_routes": [{"destination": "0.0.0.0/0", "nexthop": "10.0.0.9"}]},
+            "classless_static_route",
+            "{0.0.0.0/0,10.0.0.9}",
+        ),
+        (
             {"host_routes": [_ROUTE], "gateway_ip": None},
             "classless_static_route",
             "{192.0.2.0/24,10.0.0.9}",
