@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from daemon.objects import NOWHERE, make_network, make_port, refusal
@@ -91,8 +93,25 @@ def test_a_delete_has_no_body(api: Api) -> None:
     assert (204, None) == (answer.status, answer.json)
 
 
+def test_documents_lead_to_every_collection(api: Api) -> None:
+    """The root has one version, that one its collections, and a GET of each is a list."""
+    [version] = api.get("/")["versions"]
+    [link] = version.pop("links")
+    assert ({"id": "v2.0", "status": "CURRENT"}, "self") == (version, link["rel"])
+
+    resources = api.get(urlsplit(link["href"]).path)["resources"]
+
+    assert {"networks", "subnets", "ports"} <= {one["collection"] for one in resources}
+    for resource in resources:
+        [link] = resource["links"]
+        key = resource["collection"].replace("-", "_")
+        assert key == f"{resource['name']}s"
+        assert isinstance(api.get(urlsplit(link["href"]).path)[key], list)
+
+
 def test_extensions_describe_themselves(api: Api) -> None:
     """Each listed extension can be asked for alone; an unknown alias is 404."""
     for extension in api.get("extensions")["extensions"]:
+        assert {"alias", "name", "description", "updated", "links"} == set(extension)
         assert {"extension": extension} == api.get(f"extensions/{extension['alias']}")
     assert 404 == refusal(api("GET", "extensions/nothing"))[0]
