@@ -103,6 +103,8 @@ def update(draft: Draft, port: SwitchPort, values: Values) -> dict[str, Any]:
     if "name" in values:
         external_ids[keys.NIC_NAME] = values["name"]
     _put_attributes(external_ids, values)
+    if external_ids.get(keys.VNIC_TYPE) != port.external_ids.get(keys.VNIC_TYPE):
+        _check_unplugged(draft, port, "binding:vnic_type")
     wanted = port.copy(external_ids=external_ids)
     if "admin_state_up" in values and values["admin_state_up"] != asked_admin_state(port):
         draft.advance(switch.uuid)
@@ -202,7 +204,7 @@ def _readdressed(
         raise BadRequest("BadRequest", f"Bad port request: port {port.name} has no MAC address.")
     _check_pairs(pairs, security)
     if mac != found.mac:
-        _check_movable(draft, port)
+        _check_unplugged(draft, port, "mac_address")
         take_mac(draft, switch, mac)
     external_ids = dict(wanted.external_ids)
     _put_pairs(external_ids, pairs, mac)
@@ -237,8 +239,8 @@ def _dynamic(
     return others.copy(addresses=tuple(sorted(addresses)))
 
 
-def _check_movable(draft: Draft, port: SwitchPort) -> None:
-    """Refuse a new MAC for a plugged port.
+def _check_unplugged(draft: Draft, port: SwitchPort, attribute: str) -> None:
+    """Refuse to change what a plugged port is plugged with.
 
     Not to the engine: it gives a VM's port the MAC that the VM starts with, while
     `up` may still tell of the VM's last run.
@@ -247,7 +249,7 @@ def _check_movable(draft: Draft, port: SwitchPort) -> None:
         raise Conflict(
             "PortBound",
             f"Unable to complete operation on port {port.name}, port is already bound; "
-            "its mac_address cannot change.",
+            f"its {attribute} cannot change.",
         )
 
 

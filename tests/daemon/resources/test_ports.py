@@ -84,7 +84,7 @@ def test_a_put_of_the_host_clears_leftovers(api: Api, nb: OvsdbServer, host: str
 
 
 def test_a_port_that_is_up(api: Api, central: Mapping[str, OvsdbServer]) -> None:
-    """A port is ACTIVE once a chassis has it, its MAC is then fixed, and its host is listed."""
+    """A port is ACTIVE once a chassis has it: what it is plugged with is fixed, its host listed."""
     network_id, _ = make_network(api)
     owner = {"device_owner": "oVirt", "binding:host_id": "host1"}
     port = make_port(api, network_id, **owner)
@@ -96,6 +96,12 @@ def test_a_port_that_is_up(api: Api, central: Mapping[str, OvsdbServer]) -> None
 
     assert ["host1"] == [found["binding:host_id"] for found in api.get(path)["ports"]]
     assert "ACTIVE" == api.get(f"{path}&status=ACTIVE")["ports"][0]["status"]
+    values = {"port": {"binding:vnic_type": "direct"}}
+    assert (409, "PortBound") == refusal(api("PUT", f"ports/{port['id']}", values))
+    assert (
+        "normal"
+        == api.update("port", port["id"], **{"binding:vnic_type": "normal"})["binding:vnic_type"]
+    )
     values = {"port": {"mac_address": MAC}}
     assert (409, "PortBound") == refusal(api("PUT", f"ports/{port['id']}", values))
     assert 200 == api("PUT", f"ports/{port['id']}", values, ENGINE).status

@@ -458,10 +458,13 @@ def test_auto_addresses_stay_beside_fixed_ips() -> None:
     ("up", "is_engine", "is_allowed"),
     [(True, True, True), (True, False, False), (False, False, True), (None, False, True)],
 )
-def test_mac_of_a_plugged_port(up: bool | None, is_engine: bool, is_allowed: bool) -> None:
-    """A plugged port keeps its MAC, but the engine knows what the VM starts with."""
+@pytest.mark.parametrize("changed", [{"mac_address": MAC2}, {"binding:vnic_type": "direct"}])
+def test_change_of_a_plugged_port(
+    changed: Any, up: bool | None, is_engine: bool, is_allowed: bool
+) -> None:
+    """A plugged port keeps its MAC and type, but the engine knows what the VM starts with."""
     rows = site(OWN.copy(up=up))
-    make = put_by("ports", PORT, {"mac_address": MAC2}, is_engine=is_engine)
+    make = put_by("ports", PORT, changed, is_engine=is_engine)
     if is_allowed:
         assert_answered(make(view_of(*rows)), rows, "ports")
         return
