@@ -203,7 +203,7 @@ def flat_object(field: str, value: Any) -> dict[str, Any]:
         if isinstance(item, str):
             read_text(f"{field}.{key}", item)
         elif item is not None and not isinstance(item, (bool, int)):
-            invalid(f"{field}.{key}", item, "is neither text nor a number nor a boolean")
+            invalid(f"{field}.{key}", item, "is neither text nor a whole number nor a boolean")
     return dict(value)
 
 
