@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_from_bytes
 
@@ -30,6 +31,7 @@ from ovirt_ovn_proxy.nb.rows import DhcpOptions
 from ovirt_ovn_proxy.resources import RESOURCES
 from ovirt_ovn_proxy.server import Limits, Listener, Server
 from ovirt_ovn_proxy.wire.binding import is_chassis_name
+from ovirt_ovn_proxy.wire.identity_v3 import COLLECTIONS
 from ovirt_ovn_proxy.wire.security_group_rule import PROTOCOLS, rule_key
 from ovirt_ovn_proxy.wire.subnet import Range, range_of
 
@@ -444,6 +446,7 @@ def _paths(service: Service) -> SearchStrategy[str]:
 
 
 _RESERVED = ["fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"]
+_ZONES = [None, *(timezone(timedelta(hours=hours)) for hours in (-12, 0, 14))]
 _TAG_KEYS = ["tags", "tags-any", "not-tags", "not-tags-any", "changed_since"]
 
 
@@ -481,8 +484,11 @@ def _queries(service: Service) -> SearchStrategy[str]:
         _WILD_TEXT.map(lambda text: quote(text, errors="surrogatepass")[:5000]),
     )
     pair = st.builds("{}={}".format, key, value)
+    time = st.datetimes(timezones=st.sampled_from(_ZONES)).map(datetime.isoformat).map(quote)
     return st.one_of(
-        st.lists(st.one_of(pair, key), max_size=4).map("&".join),
+        st.lists(st.one_of(pair, key, time.map("changed_since={}".format)), max_size=4).map(
+            "&".join
+        ),
         st.sampled_from(
             ["&" * 3000, "a=1&" * 3000, "id=&" * 900, "limit=1&limit=2", "?", "=", "%"]
         ),
@@ -491,7 +497,10 @@ def _queries(service: Service) -> SearchStrategy[str]:
 
 _HEADERS = st.dictionaries(
     st.sampled_from(
-        ["X-Auth-Token", "Host", "User-Agent", "Content-Type", "Accept", "Cookie", "Expect"]
+        [
+            *("X-Auth-Token", "X-Subject-Token", "Host", "User-Agent"),
+            *("Content-Type", "Accept", "Cookie", "Expect"),
+        ]
     ),
     st.one_of(
         st.binary(max_size=10),
@@ -653,11 +662,18 @@ def test_paths(service: Service) -> None:
 
 
 def test_queries(service: Service) -> None:
-    """Any query string on a list or an object gets an answer of the API."""
+    """Any query string on whatever can be read gets an answer of the API."""
     objects = [f"{collection}/{own}" for collection, own in service.own.items()]
+    others = ["extensions", "extensions/router", "availability_zones", "quotas", "quotas/x/details"]
+    others += [f"{objects[0]}/tags", f"ports/{service.port}/bindings"]
 
     @bounded(400)
-    @given(st.sampled_from([*RESOURCES, *RESOURCES, *objects]), _queries(service))
+    @given(
+        _mostly(
+            st.sampled_from([*RESOURCES, *RESOURCES, *objects]), st.sampled_from(["", *others])
+        ),
+        _queries(service),
+    )
     def run(path: str, query: str) -> None:
         service.check(_request("GET", f"/v2.0/{path}?{query}", b"", {}))
 
@@ -666,7 +682,7 @@ def test_queries(service: Service) -> None:
 
 
 def test_identity(service: Service) -> None:
-    """Any request for a token gets an answer of the Identity API."""
+    """Any request to the identity port gets an answer of its API."""
     credentials = st.fixed_dictionaries({}, optional={"username": _WILD, "password": _WILD})
     user = dict.fromkeys(("name", "id", "password", "domain"), _WILD)
     identity = st.fixed_dictionaries(
@@ -690,23 +706,21 @@ def test_identity(service: Service) -> None:
         _WILD.map(lambda value: json.dumps(value).encode()),
         st.binary(max_size=20),
     )
-    paths = st.sampled_from(
-        [
-            *("/v2.0/tokens", "/v3/auth/tokens", "/v2.0/tokens", "/v3/auth/tokens"),
-            *("/", "/v2.0", "/v2.0/tenants", "/v3", "/v3/auth/catalog"),
-            *(
-                "/v3/projects",
-                "/v3/projects?name=%ff&",
-                "/v3/endpoints/%ff",
-                "/v3/users/x/projects",
-            ),
-        ]
+    collections = [f"/v3/{name}" for name in COLLECTIONS]
+    ids = _ids(service)
+    paths = st.one_of(
+        st.sampled_from(["/v2.0/tokens", "/v3/auth/tokens", "/v3/tokens"]),
+        st.sampled_from(["/", "/v2.0", "/v2.0/tenants", "/v3"]),
+        st.sampled_from([f"/v3/auth/{name}" for name in ("catalog", "projects", "domains")]),
+        st.sampled_from(collections),
+        st.builds("{}/{}".format, st.sampled_from(collections), ids),
+        st.builds("/v3/users/{}/projects".format, ids),
     )
 
-    @bounded(200)
-    @given(_METHODS, paths, body, _HEADERS)
-    def run(method: str, path: str, body: bytes, headers: dict[str, bytes]) -> None:
-        service.check(_request(method, path, body, headers), is_identity=True)
+    @bounded(400)
+    @given(_METHODS, paths, _queries(service), body, _HEADERS)
+    def run(method: str, path: str, query: str, body: bytes, headers: dict[str, bytes]) -> None:
+        service.check(_request(method, f"{path}?{query}", body, headers), is_identity=True)
 
     run()
     service.check_alive()

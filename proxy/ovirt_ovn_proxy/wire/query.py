@@ -117,9 +117,9 @@ def read_query(text: str, table: AttributeTable) -> Query:
             read = attribute.read_filter or attribute.read
             equals[key] = [_read(attribute.name, read, value) for value in values]
             tests.append(_equals(key, equals[key]))
-        elif key in _TAG_TESTS:
+        elif key in _TAG_TESTS and "tags" in table.by_name:
             tests.append(_TAG_TESTS[key]({tag for value in values for tag in value.split(",")}))
-        elif key == "changed_since":
+        elif key == "changed_since" and "updated_at" in table.by_name:
             tests.append(_changed_since(values[-1]))
     return Query(
         equals=equals,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovirt_ovn_proxy.errors import BadRequest, NotFound
+from ovirt_ovn_proxy.wire.binding import BINDING
 from ovirt_ovn_proxy.wire.network import NETWORK
 from ovirt_ovn_proxy.wire.port import PORT
 from ovirt_ovn_proxy.wire.query import Query, page_links, read_query
@@ -112,6 +113,8 @@ def found(text: str) -> str:
         ("changed_since=2026-01-02T14:00:00%2B02:00", "e"),
         ("changed_since=2026-01-02T14:00:00.500%2B02:00", "e"),
         ("changed_since=0300-01-01", "abcde"),
+        ("changed_since=2026-01-02T12:00:00", "e"),
+        ("changed_since=9999-12-31T23:59:59", ""),
     ],
 )
 def test_filters(text: str, expected: str) -> None:
@@ -139,6 +142,7 @@ def test_filters(text: str, expected: str) -> None:
         (SUBNET, "network_id=none", {"network_id": S1}, False),
         (SUBNET, "enable_dhcp=", {"enable_dhcp": False}, False),
         (SUBNET, "fixed_ips=x", {}, True),
+        (BINDING, "tags=a&not-tags-any=b&changed_since=x", {"host": "hv1"}, True),
         (PORT, "security_groups=g", {"security_groups": ["f", "g"]}, True),
         (PORT, "security_groups=h", {"security_groups": ["f", "g"]}, False),
     ],
