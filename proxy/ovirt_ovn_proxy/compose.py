@@ -8,13 +8,14 @@ import json
 import logging
 import os
 import queue
+import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes
 
 from . import maintenance
 from .app import NetworkingApi
@@ -160,17 +161,23 @@ def explain(config: Config, method: str, path: str, body: str | None) -> str:
 
     Raises ProxyError where the request would be refused, with the reason.
     """
-    parts = urlsplit(path)
-    route = match(method, parts.path)
-    if method == "GET" or route.resource is None:
-        return "[]"
-    writer = make_writer(route, route.resource, (body or "").encode(), new_context(config))
-    with _connected(config) as (_, replica), replica.lock:
-        try:
+    try:
+        route = match(method, _path_info(path))
+        if method == "GET" or route.resource is None:
+            return "[]"
+        content = os.fsencode(body or "")
+        writer = make_writer(route, route.resource, content, new_context(config))
+        with _connected(config) as (_, replica), replica.lock:
             plan = writer.make_plan(View(replica))
-        except ApiError as error:
-            raise ProxyError(f"{error.status} {error.error_type}: {error.message}") from error
+    except ApiError as error:
+        raise ProxyError(f"{error.status} {error.error_type}: {error.message}") from error
     return json.dumps(plan.operations, indent=2)
+
+
+def _path_info(target: str) -> str:
+    """Return the path in a URL, or in one without scheme and host, as WSGI has it (PEP 3333)."""
+    path = re.split("[?#]", re.sub("^https?://[^/?#]*", "", target), maxsplit=1)[0]
+    return unquote_to_bytes(os.fsencode(path)).decode("latin-1")
 
 
 def release_bindings(config: Config) -> Iterator[str]:
