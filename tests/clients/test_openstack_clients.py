@@ -292,6 +292,8 @@ def test_command_subnets_and_ports(command: Command, central: Mapping[str, Ovsdb
     }
 
     _command_ports(command, central, v4, v6)
+    command("subnet", "delete", "v6")
+    assert ["v4"] == [row["Name"] for row in command.json("subnet", "list", "--network=cli")]
     command("network", "delete", "cli")
     assert "" == nbctl(central, "list", "DHCP_Options")
 
