@@ -11,7 +11,7 @@ from ..nb.addresses import ip_number
 from ..nb.rows import Switch
 from ..wire.network import asked_mtu
 from ..wire.port import is_router_port
-from ..wire.subnet import SLAAC, STATELESS, Subnet, host_limits, read_subnet
+from ..wire.subnet import SLAAC, STATELESS, Subnet, host_limits, range_of
 from .draft import Draft
 
 # By IP version, RFC 791 and RFC 8200.
@@ -26,11 +26,17 @@ def check_new(draft: Draft, switch: Switch, subnet: Subnet, ip_version: int) -> 
         _refuse(f"ip_version {ip_version} does not match cidr {network}")
     if network.prefixlen == 0:
         _refuse(f"0 is not allowed as prefix length in cidr {network}")
-    for other in map(read_subnet, draft.subnets_of(switch.uuid)):
-        if other is not None and other.network.overlaps(network):
+    # By numbers: a bulk request looks at each other subnet of its network for each of its own.
+    first, last = int(network.network_address), int(network.broadcast_address)
+    version = network.version
+    for row in draft.subnets_of(switch.uuid):
+        other = range_of(row)
+        if other is None or other.version != version:
+            continue
+        if other.first <= last and first <= other.last:
             _refuse(
                 f"Requested subnet with cidr: {network} for network: {switch.uuid} "
-                f"overlaps with subnet {other.id} ({other.network})"
+                f"overlaps with subnet {row.uuid} ({row.cidr})"
             )
     mtu = asked_mtu(switch)
     if mtu is not None and mtu < SMALLEST_MTU[subnet.version]:
