@@ -186,6 +186,19 @@ def port_values(port: Port) -> Mapping[str, Any]:
     return values if port.is_secured else {**values, "port_security_enabled": False}
 
 
+def shown(element: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what an answer shows of a port, of what tells it from others."""
+    addresses = [entry["ip_address"] for entry in element["fixed_ips"]]
+    names = ("id", "network_id", "device_id", "mac_address")
+    return (*(element[name] for name in names), *addresses)
+
+
+def shown_by(port: Port) -> tuple[object, ...]:
+    """Return what `shown` has to be of a port."""
+    addresses = [port.ip] if port.ip else []
+    return (port.id, port.network.id, port.device_id, port.mac, *addresses)
+
+
 def _post(proxy_port: int, kind: str, **values: Any) -> Any:
     message = request("POST", f"/v2.0/{kind}s", {kind: values}, proxy_port)
     answer = exchange(proxy_port, message, keep=True)

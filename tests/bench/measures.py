@@ -3,7 +3,9 @@
 """The measurements: each adds its figures to a report.
 
 Proxy and floor take turns in rounds, so that both see the same noise; a figure is the
-median of its rounds, or a percentile of all requests.
+median of its rounds, or a percentile of all requests. Of every answer status, length and
+an id are looked at, of those about one port all of the JSON, and of lists too where plugs
+come one at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bench.content import HOSTS, Content, Port
+from bench.content import HOSTS, Content, Port, shown, shown_by
 from bench.figures import (
     CHANGE_MS,
     CROWD_S,
@@ -85,12 +87,13 @@ class Bench:
 
     def check_ports(self, others: Sequence[Port] = ()) -> None:
         """Raise CheckError unless exactly the ports that must be there are listed."""
-        listed = json.loads(self.proxy.fetch_ports())["ports"]
-        found = {(port["id"], port["device_id"], port["network_id"]) for port in listed}
+        self.check_list(self.proxy.fetch_ports(), others)
+
+    def check_list(self, body: bytes, others: Sequence[Port] = ()) -> None:
+        """Raise CheckError unless a list has the ports that stay and `others`, and no more."""
+        listed = json.loads(body)["ports"]
         expected = [*self.content.ports, *others]
-        if len(listed) != len(expected) or found != {
-            (port.id, port.device_id, port.network.id) for port in expected
-        }:
+        if len(listed) != len(expected) or set(map(shown, listed)) != set(map(shown_by, expected)):
             raise CheckError(f"{len(listed)} ports listed, {len(expected)} expected, or others")
 
     def add(
@@ -230,14 +233,9 @@ def measure_plugs(bench: Bench) -> None:
             creates.append([])
             updates.append([])
             for target in bench.sides:
-                plugs = [
-                    partial(_list_and_create, bench, target, port)
-                    for port in bench.new_ports(count)
-                ]
-                turn, ports = take_turn(target, plugs, concurrency)
+                turn, ports = _plug_new(bench, target, count, concurrency)
                 creates[-1].append(turn)
-                starts = [partial(_list_and_update, target, port) for port in ports]
-                updates[-1].append(take_turn(target, starts, concurrency)[0])
+                updates[-1].append(_plug_again(bench, target, ports, concurrency))
                 bench.check_ports(ports)
                 bench.content.remove(bench.ovsdb, ports)
         for name, turns, bar in (
@@ -261,10 +259,7 @@ def measure_tls(bench: Bench, proxy: Proxy) -> None:
     for _ in range(bench.effort.rounds):
         turns.append([])
         for target in (proxy, bench.floor):
-            plugs = [
-                partial(_list_and_create, bench, target, port) for port in bench.new_ports(count)
-            ]
-            turn, ports = take_turn(target, plugs)
+            turn, ports = _plug_new(bench, target, count, 1)
             turns[-1].append(turn)
             bench.check_ports(ports)
             bench.content.remove(bench.ovsdb, ports)
@@ -275,21 +270,51 @@ def measure_tls(bench: Bench, proxy: Proxy) -> None:
     bench.add("plug by HTTPS, list + POST: wall", wall, floor_wall)
 
 
-def _list_and_create(bench: Bench, target: Target, port: Port) -> Port:
-    target.list_ports(bench.content.ports[0].id)
-    return target.create(port)
+def _plug_new(
+    bench: Bench, target: Target, count: int, concurrency: int
+) -> tuple[Turn, list[Port]]:
+    """List and create, so many times; return what it took and the ports."""
+    listed = bench.content.ports[0].id
+
+    def plug(port: Port) -> tuple[bytes, Port]:
+        return target.list_ports(listed, keep=concurrency == 1), target.create(port)
+
+    calls = [partial(plug, port) for port in bench.new_ports(count)]
+    turn, answers = take_turn(target, calls, concurrency)
+    ports = [port for _, port in answers]
+    if concurrency == 1:
+        for number, (body, _) in enumerate(answers):
+            _check_list(bench, target, body, ports[:number])
+    return turn, ports
 
 
-def _list_and_update(target: Target, port: Port) -> None:
-    target.list_ports(port.id)
-    target.update(port, HOSTS[1])
+def _plug_again(bench: Bench, target: Target, ports: Sequence[Port], concurrency: int) -> Turn:
+    """List and update each of the ports; return what it took."""
+
+    def plug(port: Port) -> bytes:
+        body = target.list_ports(port.id, keep=concurrency == 1)
+        target.update(port, HOSTS[1])
+        return body
+
+    turn, bodies = take_turn(target, [partial(plug, port) for port in ports], concurrency)
+    if concurrency == 1:
+        for body in bodies:
+            _check_list(bench, target, body, ports)
+    return turn
+
+
+def _check_list(bench: Bench, target: Target, body: bytes, others: Sequence[Port]) -> None:
+    """Look at all of a list that was kept, which takes long: after the turn that it is of."""
+    if target is not bench.floor:
+        bench.check_list(body, others)
+    elif body != bench.floor.body:
+        raise CheckError(f"the bare server sent other {len(body)} bytes")
 
 
 def measure_crowd(bench: Bench) -> None:
     """Plug many vNICs at the same moment, each with all of the engine's four requests."""
     listed = bench.content.ports[0].id
     walls: list[float] = []
-    slowest: list[float] = []
     floors: list[float] = []
     for _ in range(bench.effort.rounds):
         start = threading.Barrier(CROWD)
@@ -301,13 +326,9 @@ def measure_crowd(bench: Bench) -> None:
         calls = [partial(plug, port) for port in bench.new_ports(CROWD)]
         turn, ports = take_turn(bench.proxy, calls, CROWD)
         walls.append(turn.wall_s)
-        slowest.append(max(turn.each_s))
         bench.check_ports(ports)
         bench.content.remove(bench.ovsdb, ports)
-        plugs = [
-            partial(_list_and_create, bench, bench.floor, port) for port in bench.new_ports(CROWD)
-        ]
-        turn, ports = take_turn(bench.floor, plugs, CROWD)
+        turn, ports = _plug_new(bench, bench.floor, CROWD, CROWD)
         floors.append(turn.wall_s)
         bench.content.remove(bench.ovsdb, ports)
     name = f"{CROWD} plugs of 4 requests at once: wall"

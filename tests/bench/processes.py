@@ -31,10 +31,21 @@ def cpu_s(pid: int) -> float:
 
 def rss_bytes(pid: int) -> int:
     """Return the memory of a process that is resident now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    return _rss_bytes(Path(f"/proc/{pid}/status").read_text())
+
+
+def interpreter_rss_bytes() -> int:
+    """Return the resident memory of an interpreter that has imported nothing."""
+    command = [sys.executable, "-c", "print(open('/proc/self/status').read())"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return _rss_bytes(done.stdout)
+
+
+def _rss_bytes(status: str) -> int:
+    for line in status.splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
-    raise LookupError(f"process {pid} has no memory")
+    raise LookupError("the process has no memory")
 
 
 @contextmanager

@@ -31,7 +31,13 @@ from bench.measures import (
     measure_sync,
     measure_tls,
 )
-from bench.processes import awake, describe_machine, interpreter_start_s, rss_bytes
+from bench.processes import (
+    awake,
+    describe_machine,
+    interpreter_rss_bytes,
+    interpreter_start_s,
+    rss_bytes,
+)
 from bench.raw import CheckError, Ovsdb
 from bench.targets import Floor, bare_server, running_proxy
 from daemon.ovsdb import OvsdbServer, northd, ovsdb_server
@@ -82,7 +88,7 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         _add_memory(report, size, empty_bytes, synced_bytes, listed_bytes, dump.size, len(body))
 
         pid, port = stack.enter_context(bare_server(nb.folder, body))
-        floor = Floor(ovsdb, content, pid, port)
+        floor = Floor(ovsdb, content, pid, port, body)
         bench = Bench(report, effort, ovsdb, content, proxy, floor)
         measure_lists(bench, first_s)
         measure_changes(bench)
@@ -106,13 +112,14 @@ def _fill(
 def _add_memory(
     report: Report, size: int, empty: int, synced: int, listed: int, dump: int, body: int
 ) -> None:
-    report.add(size, "memory without ports", "MB", empty / 1e6, None, BASE_MEMORY)
+    bare = interpreter_rss_bytes() / 1e6
+    report.add(size, "memory without ports", "MB", empty / 1e6, bare, BASE_MEMORY)
     per_port = (synced - empty) / size / 1000
     report.add(size, "memory per port, in sync; floor: the dump", "kB", per_port, dump / size / 1e3)
     per_port = (listed - empty) / size / 1000
     sent = (dump + body) / size / 1e3
     report.add(size, "memory per port, after lists; floor: dump + list", "kB", per_port, sent)
-    report.add(size, "memory", "MB", listed / 1e6, None, memory_bar(size))
+    report.add(size, "memory", "MB", listed / 1e6, bare + (dump + body) / 1e6, memory_bar(size))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.content import HOSTS, Content, Port, port_values
+from bench.content import HOSTS, Content, Port, port_values, shown, shown_by
 from bench.processes import cpu_s
 from bench.raw import Answer, CheckError, Ovsdb, exchange, request
 from certificates import make_certificate
@@ -48,11 +48,11 @@ class Target(Protocol):
     def prepare(self) -> None:
         """Do what is due before a round and is not measured."""
 
-    def list_ports(self, port_id: str) -> None:
-        """List all ports, among which this one must be."""
+    def list_ports(self, port_id: str, *, keep: bool = False) -> bytes:
+        """List all ports, among which this one must be; return the body if it is to be kept."""
 
     def create(self, port: Port) -> Port:
-        """Create a port; return it with its id."""
+        """Create a port; return it as it was made."""
 
     def update(self, port: Port, host: str) -> None:
         """Announce the host of a port."""
@@ -90,8 +90,8 @@ class Proxy:
             return False
         return True
 
-    def list_ports(self, port_id: str) -> None:
-        self._send("GET", "/v2.0/ports", 200, needle=port_id.encode())
+    def list_ports(self, port_id: str, *, keep: bool = False) -> bytes:
+        return self._send("GET", "/v2.0/ports", 200, needle=port_id.encode(), keep=keep).body
 
     def fetch_ports(self) -> bytes:
         """Return the body of the list of all ports."""
@@ -101,14 +101,19 @@ class Proxy:
         body = {"port": port_values(port)}
         answer = self._send("POST", "/v2.0/ports", 201, body, keep=True)
         made = json.loads(answer.body)["port"]
-        if made["device_id"] != port.device_id or len(made["fixed_ips"]) != bool(port.ip):
+        addresses = [entry["ip_address"] for entry in made["fixed_ips"]]
+        new = port._replace(id=made["id"], ip="".join(addresses))
+        if len(addresses) != bool(port.ip) or shown(made) != shown_by(new):
             raise CheckError(f"POST of a port: {made}")
-        return port._replace(id=made["id"])
+        return new
 
     def update(self, port: Port, host: str) -> None:
         values = {"binding:host_id": host, "mac_address": port.mac}
         path = f"/v2.0/ports/{port.id}"
-        self._send("PUT", path, 200, {"port": values}, needle=port.device_id.encode())
+        answer = self._send("PUT", path, 200, {"port": values}, keep=True)
+        made = json.loads(answer.body)["port"]
+        if made["binding:host_id"] != host or shown(made) != shown_by(port):
+            raise CheckError(f"PUT of a port: {made}")
 
     def delete(self, port: Port) -> None:
         self._send("DELETE", f"/v2.0/ports/{port.id}", 204)
@@ -144,9 +149,15 @@ class Proxy:
 
 
 class Floor:
-    """A bare server for lists; for changes the proxy's own operations, without the proxy."""
+    """A bare server for lists; for changes the proxy's own operations, without the proxy.
 
-    def __init__(self, ovsdb: Ovsdb, content: Content, pid: int, port: int) -> None:
+    `body` is what the server that listens on `port` and has `pid` answers.
+    """
+
+    def __init__(
+        self, ovsdb: Ovsdb, content: Content, pid: int, port: int, body: bytes = b""
+    ) -> None:
+        self.body = body
         self._ovsdb = ovsdb
         self._content = content
         self._pid = pid
@@ -163,12 +174,11 @@ class Floor:
         self._nb_global = row["_uuid"][1]
         self._counters = dict(row["external_ids"][1])
 
-    def list_ports(self, port_id: str) -> None:
+    def list_ports(self, port_id: str, *, keep: bool = False) -> bytes:
         # The client looks for something, as it does in the proxy's answer.
         listed = self._content.ports[-1].id
         message = request("GET", "/v2.0/ports", None, self._port)
-        exchange(self._port, message, needle=listed.encode())
-        self._transact([])
+        return exchange(self._port, message, needle=listed.encode(), keep=keep).body
 
     def create(self, port: Port) -> Port:
         with self._lock:

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from bench.content import HOSTS, make_content, port_values
+from bench.content import HOSTS, Content, Network, Port, make_content, port_values, shown_by
 from bench.figures import LIST_CHANGED, Bar, Figure
+from bench.measures import Bench
 from bench.raw import CheckError, Ovsdb, exchange, request
 from bench.targets import Floor, bare_server, running_proxy
 from daemon.ovsdb import ovsdb_server
@@ -84,6 +85,7 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
     growth = {f"{verb} of a port: p50, against 100 ports" for verb in ("POST", "PUT", "DELETE")}
     for size, names in ((100, EXPECTED), (200, EXPECTED | growth)):
         assert names == {figure["name"] for figure in figures if figure["ports"] == size}
+    assert all(figure["ratio"] is not None for figure in figures)
     # So few ports can be lost in the noise of the memory.
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] != "kB")
     assert all(figure["name"] in done.stdout for figure in figures)
@@ -167,6 +169,36 @@ def test_a_wrong_answer_is_noticed(tmp_path: Path) -> None:
         assert body == exchange(port, message, keep=True).body
         with pytest.raises(CheckError):
             exchange(port, message, needle=b"noodle")
+
+
+def test_a_wrong_list_is_noticed() -> None:
+    """A list is looked at as a whole: each port that must be there, once, and no other."""
+    network = Network("blue", "", iter(()))
+    content = Content([network], (), {True: {}, False: {}})
+    ports = [content.new_port()._replace(ip=f"10.0.0.{number}") for number in range(3)]
+    content.ports += ports[:2]
+    anything = cast(Any, None)
+    bench = Bench(anything, anything, anything, content, anything, anything)
+
+    def body(*listed: Port, **changes: str) -> bytes:
+        names = ("id", "network_id", "device_id", "mac_address", "ip_address")
+        elements = [{**dict(zip(names, shown_by(port))), **changes} for port in listed]
+        for element in elements:
+            element["fixed_ips"] = [{"ip_address": element.pop("ip_address")}]
+        return json.dumps({"ports": elements}).encode()
+
+    bench.check_list(body(*ports), ports[2:])
+    bench.check_list(body(*ports[1::-1]))
+    wrong = [
+        body(*ports),
+        body(ports[0]),
+        body(ports[0], ports[0]),
+        body(ports[0], ports[2]),
+        *(body(*ports[:2], **{name: "other"}) for name in ("device_id", "ip_address")),
+    ]
+    for each in wrong:
+        with pytest.raises(CheckError):
+            bench.check_list(each)
 
 
 @pytest.mark.parametrize(
