@@ -63,7 +63,8 @@ def check_subnet(subnet: Subnet) -> None:
     if len(set(subnet.dns_nameservers)) < len(subnet.dns_nameservers):
         _refuse(f"dns_nameservers {', '.join(subnet.dns_nameservers)} holds one twice")
     if len(set(subnet.host_routes)) < len(subnet.host_routes):
-        _refuse("host_routes holds one twice")
+        routes = ", ".join(map(" via ".join, subnet.host_routes))
+        _refuse(f"host_routes {routes} holds one twice")
     _check_gateway(subnet)
     _check_pools(subnet)
 

@@ -140,10 +140,13 @@ class AttributeTable:
         for name in given:
             if not self._known(name).post:
                 raise BadRequest("HTTPBadRequest", f"Attribute '{name}' not allowed in POST")
-        if given.get("tenant_id", ABSENT) != given.get("project_id", ABSENT) and (
-            {"tenant_id", "project_id"} <= set(given)
-        ):
-            raise BadRequest("HTTPBadRequest", "'project_id' and 'tenant_id' do not match")
+        if {"tenant_id", "project_id"} <= set(given):
+            project_id, tenant_id = given["project_id"], given["tenant_id"]
+            if project_id != tenant_id:
+                raise BadRequest(
+                    "HTTPBadRequest",
+                    f"project_id {shown(project_id)} and tenant_id {shown(tenant_id)} do not match",
+                )
         values = self._read(given)
         for name in self._required:
             if name not in values:

@@ -104,7 +104,7 @@ def test_put(given: Any, values: Any) -> None:
         ({"size": 1, "id": "x"}, "'id' not allowed in POST"),
         ({"size": 1, "state": "x"}, "'state' not allowed in POST"),
         ({"size": "big"}, "size"),
-        ({"size": 1, "tenant_id": "a", "project_id": "b"}, "do not match"),
+        ({"size": 1, "tenant_id": "a", "project_id": "b"}, "project_id 'b' and tenant_id 'a'"),
         ({"size": 1, "tenant_id": None}, "tenant_id"),
     ],
 )
