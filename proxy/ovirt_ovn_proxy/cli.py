@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from itertools import chain, groupby
@@ -89,7 +90,7 @@ def _serve(config: configuration.Config) -> int:
 
 
 def _check_config(config: configuration.Config, online: bool) -> int:
-    print(_format_settings(config))
+    _say(_format_settings(config))
     plugin = load_plugin(config)
     findings = tls_check.check_files(config)
     if online:
@@ -122,7 +123,7 @@ def _origin(setting: config_text.Setting) -> str:
 def _explain(config: configuration.Config, method: str, path: str, body: str | None) -> int:
     from . import compose
 
-    print(compose.explain(config, method.upper(), path, body))
+    _say(compose.explain(config, method.upper(), path, body))
     return 0
 
 
@@ -130,8 +131,17 @@ def _release_bindings(config: configuration.Config) -> int:
     from . import compose
 
     for line in compose.release_bindings(config):
-        print(line, flush=True)
+        _say(line)
     return 0
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever read has seen enough: no reason to stop half-way, nor for Python to try
+        # once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,6 +165,24 @@ def test_check_config_prints_warnings(site: Path, capsys: pytest.CaptureFixture[
 
     assert main(["check-config"]) == 0
     assert "unknown option [DHCP] dhcp-mut is ignored" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads(site: Path) -> None:
+    """Whoever reads may stop early ("| head"): no traceback, and the exit code is what it was."""
+    package = Path(ovirt_ovn_proxy.__file__).parent
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", package.name, "check-config", f"--config-file={site}/main.conf"],
+            cwd=package.parent,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert 0 == done.returncode
+    assert "BrokenPipeError" not in done.stderr
 
 
 def test_check_config_online(
