@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_ID = "ovirt_ovn_proxy.request_id"
 
+_LONGEST_REASON = 1000
+
 # What an application leaves in the environ for the log line, as soon as it knows.
 USER = "ovirt_ovn_proxy.user"
 """Who sent the request, or wants to log in; any text."""
@@ -83,7 +85,7 @@ class Application:
 
         def note() -> None:
             log.info(
-                "%s %s %s %d %.1f ms %d ops %s%s",
+                "%s %.20s %s %d %.1f ms %d ops %s%s",
                 request_id,
                 request.method,
                 printable_path(environ),
@@ -91,8 +93,8 @@ class Application:
                 taken_ms,
                 environ.get(OPERATIONS, 0),
                 _printable_user(environ),
-                # Messages quote values that clients sent: one line stays one line.
-                reason.encode("unicode_escape").decode(),
+                # Messages quote what clients sent: one line stays one line, and has an end.
+                reason[:_LONGEST_REASON].encode("unicode_escape").decode(),
             )
 
         return _Answer(response(environ, start_response), note)

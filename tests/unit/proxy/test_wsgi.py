@@ -152,6 +152,17 @@ def test_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert "secret" not in line
 
 
+def test_a_long_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What quotes tens of kilobytes of a path or a verb is whole in the answer alone."""
+    caplog.set_level(logging.INFO)
+    request = Request.blank("/", method="X" * 60_000)
+    response = answered(NotFound("NetworkNotFound", "x" * 60_000), request)
+    [line] = [record.getMessage() for record in caplog.records]
+
+    assert len(line) < 1200
+    assert 60_000 < len(response.body)
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.binary(max_size=60), message=st.text(max_size=60))
 def test_one_line(path: bytes, message: str, caplog: pytest.LogCaptureFixture) -> None:
