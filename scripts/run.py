@@ -15,6 +15,8 @@ import ipaddress
 import json
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -197,6 +199,11 @@ def _ask(url: str, *, body: dict[str, Any] | None = None, token: str | None = No
 def first_commands(folder: Folder, addresses: Addresses) -> str:
     """What to try first, ready to be pasted into a shell."""
     network, identity = addresses.network_url, addresses.identity_url
+    # The environment of the checks has it, and `make run` may be in that one.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    found = shutil.which("openstack", path=path)
+    openstack = shlex.quote(found or "openstack")
+    hint = "" if found else "  # make tools-check puts it into .venv/bin"
     return f"""\
 Ready. Networking is at {network}, identity at {identity}/v2.0 (any password).
 To try it, in another terminal:
@@ -208,8 +215,8 @@ curl -s {network}/v2.0/networks -H "X-Auth-Token: $TOKEN" \\
   -H 'Content-Type: application/json' -d '{{"network": {{"name": "blue"}}}}'
 export OS_AUTH_TYPE=v2password OS_AUTH_URL={identity}/v2.0 OS_TENANT_NAME={TENANT} \\
   OS_USERNAME={USER} OS_PASSWORD=any
-openstack network list
-ovn-nbctl --db={folder.remote("nb")} show
+{openstack} network list{hint}
+ovn-nbctl {shlex.quote("--db=" + folder.remote("nb"))} show
 
 Ctrl-C stops everything; the networks stay in {folder.state}.
 """

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
 
 import central
+import run as runner
 
 pytestmark = pytest.mark.daemon
 
@@ -31,7 +32,7 @@ DEADLINE_S = 30.0
 class Run:
     """One `make run`, with what it prints."""
 
-    def __init__(self, state: Path, ports: tuple[int, int]) -> None:
+    def __init__(self, state: Path, ports: tuple[int, int], arguments: Sequence[str]) -> None:
         self.state = state
         self.lines: list[str] = []
         self.process = subprocess.Popen(
@@ -41,6 +42,7 @@ class Run:
                 f"--state={state}",
                 f"--network-port={ports[0]}",
                 f"--identity-port={ports[1]}",
+                *arguments,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -94,13 +96,13 @@ class Site:
         self.ports = free_ports()
         self.runs: list[Run] = []
 
-    def start(self) -> Run:
-        run = Run(self.state, self.ports)
+    def start(self, *arguments: str) -> Run:
+        run = Run(self.state, self.ports, arguments)
         self.runs.append(run)
         return run
 
-    def start_ready(self) -> Run:
-        run = self.start()
+    def start_ready(self, *arguments: str) -> Run:
+        run = self.start(*arguments)
         run.wait_for("Ctrl-C stops everything")
         return run
 
@@ -158,21 +160,51 @@ def test_it_stops_what_it_started(site: Site, number: int) -> None:
 
 
 def test_the_commands_it_prints_work(site: Site) -> None:
-    """The first commands can be pasted into a shell and do what they say."""
+    """The first commands can be pasted into a shell and do what they say; the log tells of it."""
     run = site.start_ready()
-    start, end = run.output.index("TOKEN="), run.output.index("export OS_")
+    commands = run.output[run.output.index("TOKEN=") : run.output.index("Ctrl-C stops")]
 
-    done = subprocess.run(
-        ["bash", "-ec", run.output[start:end]], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["bash", "-ec", commands], capture_output=True, text=True)
 
+    assert 0 == done.returncode, done.stderr
     assert '"name":"blue"' in done.stdout
-    show = re.search(r"^ovn-nbctl .*", run.output, re.M)
-    assert show is not None
-    shown = subprocess.run(
-        ["bash", "-ec", show.group()], capture_output=True, text=True, check=True
-    )
-    assert "blue" in shown.stdout
+    assert re.search(r"^\| [0-9a-f-]{36} \| blue ", done.stdout, re.M), "openstack network list"
+    assert re.search(r"^switch .*-blue-", done.stdout, re.M), "ovn-nbctl show"
+    run.wait_for("POST /v2.0/networks 201")
+
+
+def test_a_client_that_is_not_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no `openstack` yet is told where it comes from, in a line that is a command still."""
+    monkeypatch.setattr(sys, "executable", str(site.state / "bin" / "python"))
+    monkeypatch.setenv("PATH", str(site.state))
+    addresses = runner.Addresses("127.0.0.1", *site.ports)
+
+    commands = runner.first_commands(central.Folder(site.state), addresses)
+
+    assert "\nopenstack network list  # make tools-check puts it into .venv/bin\n" in commands
+
+
+def listened_on(port: int) -> set[str]:
+    """The addresses on which somebody listens on the port, as proc(5) has them."""
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for lines in tables for line in lines]
+    ends = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return {address for address, number in ends if int(number, 16) == port}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"), [((), "0100007F"), (("--listen=127.0.0.2",), "0200007F")]
+)
+def test_where_it_listens(site: Site, arguments: tuple[str, ...], address: str) -> None:
+    """It listens on 127.0.0.1 alone, unless told otherwise, and its databases on no port."""
+    site.start_ready(*arguments)
+
+    for port in site.ports:
+        assert {address} == listened_on(port)
+    for name in ("nb", "sb"):
+        command = Path(f"/proc/{site.runs[0].pid_of(name)}/cmdline").read_bytes().split(b"\0")
+        remotes = [word for word in command if word.startswith(b"--remote=")]
+        assert [b"--remote=punix:"] == [remote[:15] for remote in remotes]
 
 
 def test_ovn_northd_works(site: Site) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_PACKAGES = ROOT / "scripts" / "system-packages"
 VENV = ROOT / "scripts" / "venv"
 
-RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd")
+RUN_PROGRAMS = ("ovsdb-server", "ovsdb-tool", "ovn-nbctl", "ovn-northd", "curl")
 KERNEL = "6.1.0-1"
 PACKAGERS = (
     "rpmbuild",
@@ -183,12 +183,13 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("wanted", "packages"),
     [
-        ("run", ["openvswitch-common", "ovn-central"]),
+        ("run", ["openvswitch-common", "ovn-central", "curl"]),
         (
             "demo",
             [
                 "openvswitch-common",
                 "ovn-central",
+                "curl",
                 "openvswitch-switch",
                 "ovn-host",
                 "iproute2",
@@ -200,6 +201,7 @@ def test_programs_outside_of_an_ordinary_path_count(machine: Machine) -> None:
             [
                 "openvswitch-common",
                 "ovn-central",
+                "curl",
                 "openvswitch-switch",
                 "ovn-host",
                 "iproute2",
@@ -239,7 +241,7 @@ def test_only_what_is_missing_is_installed(machine: Machine) -> None:
 
     machine.execute(SYSTEM_PACKAGES, "run")
 
-    assert [["ovn-central"]] == installed(machine)
+    assert [["ovn-central", "curl"]] == installed(machine)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_debian_without_venv_module(machine: Machine) -> None:
 
     machine.execute(SYSTEM_PACKAGES, "run")
 
-    assert [["openvswitch-common", "ovn-central", "python3-venv"]] == installed(machine)
+    assert [["openvswitch-common", "ovn-central", "curl", "python3-venv"]] == installed(machine)
 
 
 def test_an_interpreter_of_the_users_own_is_not_installed(machine: Machine) -> None:
@@ -303,7 +305,7 @@ def test_an_interpreter_of_the_users_own_is_not_installed(machine: Machine) -> N
 
     machine.execute(SYSTEM_PACKAGES, "run", PYTHON="/opt/python/bin/python")
 
-    assert [["openvswitch-common", "ovn-central"]] == installed(machine)
+    assert [["openvswitch-common", "ovn-central", "curl"]] == installed(machine)
 
 
 def test_an_existing_service_policy_stays(machine: Machine) -> None:
@@ -364,6 +366,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                 [
                     "openvswitch",
                     "ovn-central",
+                    "curl",
                     "ovn-host",
                     "iproute",
                     "dhcp-client",
@@ -388,6 +391,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                 [
                     "openvswitch2.17",
                     "ovn22.09-central",
+                    "curl",
                     "ovn22.09-host",
                     "iproute",
                     "dhcp-client",
@@ -410,6 +414,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                 [
                     "ovirt-openvswitch",
                     "ovirt-openvswitch-ovn-central",
+                    "curl",
                     "ovirt-openvswitch-ovn-host",
                     "iproute",
                     "dhcp-client",
@@ -433,6 +438,7 @@ def test_a_service_that_ran_before_is_not_stopped(machine: Machine) -> None:
                 [
                     "openvswitch3.5",
                     "ovn24.09-central",
+                    "curl",
                     "ovn24.09-host",
                     "iproute",
                     "openssl",
@@ -507,7 +513,7 @@ def test_sudo(machine: Machine) -> None:
 
     assert 0 == done.returncode, done.stderr
     assert "sudo -n apt-get -q update" in machine.calls
-    assert [["openvswitch-common", "ovn-central"]] == installed(machine)
+    assert [["openvswitch-common", "ovn-central", "curl"]] == installed(machine)
     assert not machine.policy.exists()
 
 
