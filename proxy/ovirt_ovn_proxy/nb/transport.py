@@ -130,7 +130,7 @@ class Transport:
     def receive(self) -> Iterator[bytes]:
         """Give what has arrived, in pieces, and stop when nothing is left.
 
-        After some megabytes it stops too, so that writes and probes have their
+        After a megabyte or so it stops too, so that writes and probes have their
         turn. Raises ConnectionError when the server has closed.
         """
         sock = self._socket
@@ -149,9 +149,8 @@ class Transport:
                 raise ConnectionError("the server closed the connection")
             yield data
             if self._context is None and len(data) < _READ_BYTES:
-                return  # poll tells of more; TLS may hold bytes that poll cannot see
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            self._tls_wants = select.POLLOUT  # writable as a rule: comes back at once
+                return  # poll tells of more; of TLS a read gives one record (16 KiB) at most
+        # OpenSSL holds no more than a record, which went out whole: poll tells of the rest.
 
     def close(self) -> None:
         """Close the socket without waiting for anything."""
