@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from clients.command import Command, Program
-from daemon.ovsdb import northd, short_folder
+from daemon.ovsdb import northd, short_folder, wait_until
 from daemon.proxy import ProxyProcess, http, proxy_process
 
 pytestmark = [
@@ -420,7 +420,8 @@ def test_the_body_of_a_login_has_a_limit(process: ProxyProcess) -> None:
 def test_the_log_holds_neither_passwords_nor_tokens(process: ProxyProcess) -> None:
     """What clients showed in this module is not in the service's log."""
     token = process.log_in()
-    http("GET", f"{process.identity_url}/v3/projects", headers={"X-Auth-Token": token})
+    http("GET", f"{process.identity_url}/v3/last", headers={"X-Auth-Token": token})
+    wait_until(lambda: "GET /v3/last 404" in process.log.read_text())
 
     log = process.log.read_text()
     assert "POST /v2.0/tokens 200" in log

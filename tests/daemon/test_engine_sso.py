@@ -422,7 +422,9 @@ def test_login_by_http(
     response = request.get_response(application)
 
     assert status == response.status_int
-    written = caplog.text + (response.text if status != 200 else "")
+    answer = response.text  # with which the answer is over, and the request's line written
+    assert "POST /v2.0/tokens" in caplog.messages[-1]
+    written = caplog.text + (answer if status != 200 else "")
     for secret in (body["password"], SECRET, *sso.tokens):
         assert secret not in written
 
