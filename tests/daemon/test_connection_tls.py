@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import ssl
 import threading
 import time
@@ -59,11 +60,15 @@ def pki() -> Iterator[Path]:
 @pytest.fixture
 def tls_port(pki: Path) -> Iterator[int]:
     """The port of a server that asks for a certificate of the first authority."""
-    options = [f"--private-key={pki}/server.key", f"--certificate={pki}/server.pem"]
-    options.append(f"--ca-cert={pki}/ca.pem")
     port = free_port()
-    with ovsdb_server(remotes=[f"pssl:{port}:127.0.0.1"], options=options):
+    with ovsdb_server(remotes=[f"pssl:{port}:127.0.0.1"], options=tls_options(pki)):
         yield port
+
+
+def tls_options(folder: Path) -> list[str]:
+    """Return the options of a server for its files."""
+    files = {"private-key": "server.key", "certificate": "server.pem", "ca-cert": "ca.pem"}
+    return [f"--{option}={folder / name}" for option, name in files.items()]
 
 
 def tls_files(folder: Path, **changes: Any) -> TlsFiles:
@@ -129,6 +134,31 @@ def test_reading_and_sending_at_once(
             connection.barrier(within(5))
             assert len(shown(connection)) == 180
     assert {1} == set(most)
+
+
+@pytest.mark.parametrize("size", [50_000, 1_000_000])
+def test_sending_to_a_server_that_does_not_read(pki: Path, size: int) -> None:
+    """What OpenSSL has taken in part is offered to it again as it was, whoever sent it first."""
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        remotes = [f"pssl:{port}:127.0.0.1"]
+        server = stack.enter_context(ovsdb_server(remotes=remotes, options=tls_options(pki)))
+        connection = stack.enter_context(ready(f"ssl:127.0.0.1:{port}", tls=tls_files(pki)))
+        transport = connection._transport
+        assert transport is not None
+        server.signal(signal.SIGSTOP)
+        results: list[Callable[[], Any]] = []
+        try:
+            while len(results) < 400 and transport.is_free:
+                name = f"{len(results)}" + "x" * size
+                results.append(in_thread(partial(connection.transact, [insert(name)], within(20))))
+                time.sleep(0.002)
+            assert not transport.is_free
+        finally:
+            server.signal(signal.SIGCONT)
+
+        assert all(isinstance(result(), list) for result in results)
+        assert len(shown(connection)) == len(results)
 
 
 def test_tls_by_name(pki: Path, tls_port: int) -> None:

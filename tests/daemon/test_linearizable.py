@@ -63,6 +63,21 @@ def test_life_of_objects(pair: Sequence[Api]) -> None:
         assert 404 == one("POST", "ports", {"port": values}).status
 
 
+def test_changes_without_a_look(pair: Sequence[Api]) -> None:
+    """No change is refused for what the other proxy has just done, though nobody has read it."""
+    for trial in range(TRIALS):
+        one, two = pair[trial % 2], pair[1 - trial % 2]
+        network = one.create("network", name=f"n{trial}")["id"]
+        subnet = two.create("subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)["id"]
+        port = one.create("port", network_id=network, fixed_ips=[{"subnet_id": subnet}])["id"]
+        two.update("port", port, name="blue")
+        assert 201 == one("PUT", f"ports/{port}/tags/a").status
+        assert 204 == two("DELETE", f"ports/{port}/tags/a").status
+        one.delete("port", port)
+        two.delete("subnet", subnet)
+        one.delete("network", network)
+
+
 def test_life_of_groups(pair: Sequence[Api]) -> None:
     """The same holds for security groups, their rules, and the ports in them."""
     network = pair[0].create("network", name="red")

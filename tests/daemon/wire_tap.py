@@ -31,6 +31,7 @@ class Fault(Enum):
     CUT_AFTER = "the session breaks when the server has committed it, before its reply"
     OVERTAKE = "the session breaks; the server sees it right before the next session's first write"
     HOLD = "the session breaks; the server sees it when `release` is called"
+    CANCEL = "the server commits it, and says that it has given it up; the session goes on"
 
 
 class Transact(NamedTuple):
@@ -68,7 +69,7 @@ class WireTap:
         self._transacts: list[Transact] = []
         self._fault: Fault | None = None
         self._late: list[tuple[_Session, bytearray]] = []
-        self._mute: tuple[_Session, Any] | None = None
+        self._untold: tuple[_Session, Any, Fault] | None = None
         self._results: list[Any] = []
         self._is_holding = False
         self._before_write: Callable[[], object] | None = None
@@ -196,9 +197,9 @@ class WireTap:
         if is_write:
             with self._lock:
                 fault, self._fault = self._fault, None
-        if fault is None or fault is Fault.CUT_AFTER:
+        if fault is None or fault in (Fault.CUT_AFTER, Fault.CANCEL):
             if fault is not None:
-                self._mute = (session, body["id"])
+                self._untold = (session, body["id"], fault)
             session.far.sendall(message)
             return
         if fault is not Fault.CUT_BEFORE:
@@ -222,10 +223,15 @@ class WireTap:
 
     def _reply(self, session: _Session, message: bytearray) -> None:
         body = json.loads(message)
-        if (session, body.get("id")) == self._mute:
-            self._mute = None
-            session.cut()
-        elif session.near.fileno() >= 0:
+        untold = self._untold
+        if untold is not None and untold[:2] == (session, body.get("id")):
+            self._untold = None
+            if untold[2] is Fault.CUT_AFTER:
+                session.cut()
+                return
+            canceled = {"result": None, "error": "canceled", "id": body["id"]}
+            message = bytearray(json.dumps(canceled).encode())
+        if session.near.fileno() >= 0:
             with contextlib.suppress(OSError):
                 session.near.sendall(message)
                 return
