@@ -93,7 +93,8 @@ def test_many_threads_at_once(server: OvsdbServer) -> None:
 
 def test_big_transaction(server: OvsdbServer) -> None:
     """A transaction and an update of several megabytes go through in one piece."""
-    with ready(server.remote) as connection:
+    # Without probes, which would wake the connection's thread after a while.
+    with ready(server.remote, probe_interval_ms=0) as connection:
         connection.transact([insert(f"s{n}" + "x" * 500) for n in range(6000)], within(20))
 
         assert len(shown(connection)) == 6000

@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -30,6 +34,7 @@ from daemon.ovsdb import (
 from ovirt_ovn_proxy.errors import (
     OutcomeUnknown,
 )
+from ovirt_ovn_proxy.nb.schema import DATABASE
 
 pytestmark = pytest.mark.daemon
 
@@ -94,6 +99,31 @@ def test_resumed_session_catches_up() -> None:
 
         assert connection.replica is before
         assert shown(connection) == {f"s{n}" for n in range(50)} | {"b"}
+
+
+def test_nonsense_is_not_resumed() -> None:
+    """After a session that ended in nonsense everything is loaded anew: some of it may be in."""
+    lie: list[bytes] = []
+
+    class Liar(Forwarder):
+        def changed(self, _far: socket.socket, data: bytes) -> bytes:
+            return data + (lie.pop() if lie else b"")
+
+    with contextlib.ExitStack() as stack:
+        (server,) = stack.enter_context(raft_cluster(size=1))
+        liar = stack.enter_context(Liar(server.socket))
+        connection = stack.enter_context(ready(liar.remote))
+        connection.transact([insert("a")], within(5))
+        before = connection.replica
+        row = {str(uuid.uuid4()): {"insert": {"name": "a lie"}}}
+        params = [DATABASE, connection._copy.last_txn_id, {SWITCH: row}]
+        update = {"method": "update3", "params": params, "id": None}
+        to_nobody: Any = {"result": [], "error": None, "id": -1}
+        lie.append(json.dumps(update).encode() + json.dumps(to_nobody).encode())
+        connection.barrier(within(5))
+        wait_until(lambda: connection.ready and connection.replica is not before)
+
+        assert shown(connection) == {"a"}
 
 
 def test_follower_is_refused() -> None:

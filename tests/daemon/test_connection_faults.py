@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from daemon.northbound import (
 )
 from daemon.ovsdb import (
     OvsdbServer,
+    free_port,
     ovsdb_server,
     short_folder,
     wait_until,
@@ -134,6 +136,44 @@ def test_stalled_server_is_given_up(server: OvsdbServer) -> None:
         assert time.monotonic() - start < 4
         server.signal(signal.SIGCONT)
         connection.wait_ready(within(5))
+
+
+def test_silence(server: OvsdbServer) -> None:
+    """A session on which nothing happens goes on: the server is asked whether it is alive."""
+
+    class Listening(Forwarder):
+        answers = 0
+
+        def changed(self, _far: socket.socket, data: bytes) -> bytes:
+            self.answers += b'"id":"echo","result":[]' in data
+            return data
+
+    listening = Listening(server.socket)
+    with listening, ready(listening.remote, probe_interval_ms=1000) as connection:
+        wait_until(lambda: listening.answers >= 2)
+
+        assert connection.ready
+        assert listening.connections == 1
+
+
+def test_name_of_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name's addresses each is tried, in the order of the resolver."""
+    open_port, closed_port = free_port(), free_port()
+    asked = []
+
+    def resolve(host: str, port: int, **options: Any) -> list[Any]:
+        if "flags" in options:
+            raise socket.gaierror(socket.EAI_NONAME, "no literal")
+        asked.append((host, port))
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, ("127.0.0.1", number)) for number in (closed_port, open_port)]
+
+    with ovsdb_server(remotes=[f"ptcp:{open_port}:127.0.0.1"]):
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        with ready("tcp:central.test:6641") as connection:
+            assert connection.status() == "connected to tcp:central.test:6641"
+
+    assert asked == [("central.test", 6641)]
 
 
 def test_what_was_not_sent_is_not_sent_later(server: OvsdbServer) -> None:
