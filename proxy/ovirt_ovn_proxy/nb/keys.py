@@ -110,11 +110,11 @@ REVISION = "ovirt_revision_number"
 TAGS = "ovirt_tags"  # JSON list of strings
 
 # NB_Global: one counter for each network (or physical network), the guard of what
-# is unique there (see docs/architecture.md, "Addresses")
+# is unique there (see docs/mechanisms.md, "Addresses")
 SEQUENCE = "ovirt_sequence_"
 
 # NB_Global: a trace of each row that was deleted lately, under its uuid: the time, and the
-# uuid of the request (see docs/architecture.md, "Traces")
+# uuid of the request (see docs/mechanisms.md, "Traces")
 DELETED = "ovirt_deleted_"
 
 
