@@ -116,7 +116,7 @@ class Transport:
         """Write as much as goes without blocking, and queue the rest; true if there is none.
 
         False also where the connection has failed: that is for its owner to find out. Only
-        while `is_free`.
+        while `is_free`. More than a chunk is queued as it is, to be cut.
         """
         assert self._socket is not None
         sent = 0

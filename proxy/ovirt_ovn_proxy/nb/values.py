@@ -116,9 +116,9 @@ def encode(table: str, column: str, value: Any) -> Any:
     kind = TABLES[table][column]
     if kind is Kind.MAP:
         return ["map", sorted(map(list, value.items()))]
-    if kind is Kind.SCALAR or kind is Kind.NUMBER:
+    if kind in (Kind.SCALAR, Kind.NUMBER):
         return value
-    if kind is not Kind.SET and kind is not Kind.MEMBERS:
+    if kind not in (Kind.SET, Kind.MEMBERS):
         value = () if value is None else (value,)
     return encode_set(value, (table, column) in REFERENCES)
 

@@ -132,7 +132,7 @@ class Draft:
         self._counters_row: list[Insert] = []
         # Rows of DHCP_Options among the inserted, by the network or port that they serve.
         self._new_dhcp: dict[str, list[str]] = {}
-        # What was asked for since the last change of any, by network.
+        # Subnets that were asked for since the last change of any, by network.
         self._subnets: dict[str, list[DhcpOptions]] = {}
         # Port groups among the inserted, by name.
         self._new_port_groups: dict[str, str] = {}

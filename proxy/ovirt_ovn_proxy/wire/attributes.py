@@ -206,22 +206,21 @@ _decode = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int).decode
 
 def read_json(body: bytes) -> Any:
     """Return the JSON value of a body; raises BadRequest for anything else."""
-
     try:
         value = _decode(body.decode(json.detect_encoding(body)))
     except (ValueError, RecursionError) as error:
         raise BadRequest("HTTPBadRequest", "The body is not valid JSON.") from error
-    if isinstance(value, (dict, list)):
-        _check_depth(value, _DEEPEST)
+    _check_depth(value, _DEEPEST)
     return value
 
 
 def _check_depth(value: Any, levels: int) -> None:
+    if not isinstance(value, (dict, list)):
+        return
     if levels == 0:
         raise BadRequest("HTTPBadRequest", "The body is nested too deeply.")
     for element in value.values() if isinstance(value, dict) else value:
-        if isinstance(element, (dict, list)):
-            _check_depth(element, levels - 1)
+        _check_depth(element, levels - 1)
 
 
 def _object(body: bytes) -> dict[str, Any]:
