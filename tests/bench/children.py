@@ -35,7 +35,7 @@ def replica(path: Path) -> dict[str, float]:
     return {
         "wall_s": time.perf_counter() - started,
         "cpu_s": time.process_time() - cpu_started,
-        "ports": len(connection.replica.ports) if connection.replica else 0,
+        "ports": len(connection.replica.tables.ports) if connection.replica else 0,
     }
 
 

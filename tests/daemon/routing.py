@@ -218,7 +218,7 @@ def _marked_gateways(api: Api) -> dict[str, str]:
     with replica.lock:
         return {
             row.uuid: row.external_ids["gateway_router"]
-            for row in replica.dhcp.values()
+            for row in replica.tables.dhcp.values()
             if "gateway_router" in row.external_ids
         }
 

@@ -43,7 +43,7 @@ def told(api: Api, port_id: str) -> dict[str, str]:
     api.get("networks")  # the replica shows what others did
     replica = api.connection.replica
     assert replica is not None
-    return dict(replica.ports_by_name[port_id].options)
+    return dict(replica.indexes.ports_by_name[port_id].options)
 
 
 def announce(api: Api, port_id: str, host: str = "hv2", **values: Any) -> Answer:

@@ -619,7 +619,7 @@ def test_bindings(service: Service) -> None:
     def run(sequence: list[tuple[str, str, bytes]]) -> None:
         for method, path, body in sequence:
             service.check(_request(method, f"/v2.0/ports/{service.port}{path}", body, {}))
-            told = replica.ports_by_name[service.port].options
+            told = replica.indexes.ports_by_name[service.port].options
             chassis = told.get("requested-chassis", "").split(",")
             assert len(chassis) == len(set(chassis)) != 1 or chassis == [""]
             assert all(is_chassis_name(name) for name in chassis) or chassis == [""]

@@ -398,6 +398,7 @@ def plain(value: Any) -> Any:
 
 def content(replica: Replica) -> dict[str, Any]:
     """Return everything that can be looked up in a replica, as values."""
+    known = replica.indexes
     tables = {
         table: {
             row.uuid: {column: plain(getattr(row, column)) for column in schema.TABLES[table]}
@@ -412,31 +413,31 @@ def content(replica: Replica) -> dict[str, Any]:
     with replica.lock:  # the connection's thread may be counting
         usage = {
             switch.uuid: {
-                "macs": dict(replica.usage_of(switch).macs),
-                "v4": _numbers(replica.usage_of(switch).v4),
-                "v6": _numbers(replica.usage_of(switch).v6),
+                "macs": dict(known.usage_of(switch).macs),
+                "v4": _numbers(known.usage_of(switch).v4),
+                "v6": _numbers(known.usage_of(switch).v6),
             }
-            for switch in replica.switches.values()
+            for switch in replica.tables.switches.values()
         }
     router_ports = {
-        port.name: getattr(replica.router_port_of(port), "uuid", None)
-        for port in replica.ports.values()
+        port.name: getattr(known.router_port_of(port), "uuid", None)
+        for port in replica.tables.ports.values()
         if port.type == "router"
     }
     return {
         **tables,
-        "ports by name": {name: row.uuid for name, row in replica.ports_by_name.items()},
+        "ports by name": {name: row.uuid for name, row in known.ports_by_name.items()},
         "ports by device": {
-            key: sorted(row.uuid for row in rows) for key, rows in replica.ports_by_device.items()
+            key: sorted(row.uuid for row in rows) for key, rows in known.ports_by_device.items()
         },
-        "subnets by network": grouped(replica.subnets_by_network),
-        "options by port": grouped(replica.options_by_port),
-        "localnet by switch": {key: set(rows) for key, rows in replica.localnets_by_switch.items()},
-        "router sides": {key: set(rows) for key, rows in replica.router_sides_by_switch.items()},
-        "floating IPs": {key: row.uuid for key, row in replica.floating_ips.items()},
-        "foreign NAT": set(replica.foreign_nat),
-        "parents": {row.uuid: row.switch for row in replica.ports.values()},
-        "owners": replica.owners,
+        "subnets by network": grouped(known.subnets_by_network),
+        "options by port": grouped(known.options_by_port),
+        "localnet by switch": {key: set(rows) for key, rows in known.localnets_by_switch.items()},
+        "router sides": {key: set(rows) for key, rows in known.router_sides_by_switch.items()},
+        "floating IPs": {key: row.uuid for key, row in known.floating_ips.items()},
+        "foreign NAT": set(known.foreign_nat),
+        "parents": {row.uuid: row.switch for row in replica.tables.ports.values()},
+        "owners": known.owners,
         "router ports": router_ports,
         "usage": usage,
     }

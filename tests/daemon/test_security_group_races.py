@@ -63,8 +63,8 @@ def check_rows(api: Api) -> None:
         if drop is not None:
             assert 4 == len(drop.acls)
         # No ACL without a group, none of a group that is gone, none twice, all of one kind.
-        owned = {uuid for group in replica.port_groups.values() for uuid in group.acls}
-        assert owned == set(replica.acls)
+        owned = {uuid for group in replica.tables.port_groups.values() for uuid in group.acls}
+        assert owned == set(replica.tables.acls)
         for group in groups.values():
             rules = view.rules_of(group)
             assert {group.name} == {

@@ -23,27 +23,18 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
-import ovs.reconnect
-
 from ..errors import GuardFailed, NotReady, OutcomeUnknown, ProxyError, TransactionRefused
 from .calls import Call, CallQueue, encode
 from .framing import Framer, ProtocolError
 from .remote import Remote, TlsFiles
 from .reply import check_reply, refusal
+from .rotation import CONNECT, DISCONNECT, PROBE, Rotation
 from .schema import DATABASE, NB_GLOBAL
 from .session import ECHO, Copy, R, Session, SessionOver
 from .transport import Transport
 
 _log = logging.getLogger(__name__)
 
-_BACKOFF_MS = (1000, 2000)  # ovs.reconnect allows no less
-# While it is worth hurrying (a server answers, or all was well a moment ago)
-# every remote is tried, then there is a pause: short at first, long later.
-_PAUSE_MS, _LONG_PAUSE_MS = 100, 1000
-_HURRY_S = 10.0
-# A server that accepts a connection and says nothing is left after twice this,
-# if there are others.
-_GREETING_PROBE_MS = 1000
 # What a server says when it gives up a transaction (RFC 7047 section 4.1.4), for a new schema
 # say; of a cluster, the others may commit it yet.
 _CANCELED = "canceled"
@@ -77,10 +68,8 @@ class Connection(Generic[R]):
         write_barrier: bool = False,
         patience_s: float = 5.0,
     ) -> None:
-        self._remotes = tuple(remotes)
         self._make_replica = make_replica
         self._tls = tls
-        self._probe_interval_ms = probe_interval_ms
         self._write_barrier = write_barrier
 
         self._wake_receiver, self._wake_sender = socket.socketpair()
@@ -100,14 +89,7 @@ class Connection(Generic[R]):
         self._session: Session[R] | None = None
         self._framer = Framer()
         self._sent: dict[int, Call] = {}
-        self._problems: dict[Remote, str] = {}
-        self._remote = self._remotes[0]
-        self._next_remote = 0
-        self._round_answered = False
-        self._paused_until_ms = 0
-        self._fsm = ovs.reconnect.Reconnect(_now_ms())
-        self._fsm.set_quiet(True)
-        self._fsm.set_backoff(*_BACKOFF_MS)
+        self._servers = Rotation(remotes, probe_interval_ms)
 
     # --- for any thread ----------------------------------------------------
 
@@ -169,7 +151,7 @@ class Connection(Generic[R]):
         started = time.monotonic()
         reply = self._calls.call(payload, call_id, deadline)
         if reply.get("error") == _CANCELED:
-            raise OutcomeUnknown(f"{self._remote}: canceled the transaction")
+            raise OutcomeUnknown(f"{self._servers.remote}: canceled the transaction")
         if reply.get("error"):
             raise refusal(reply["error"])
         try:
@@ -200,13 +182,14 @@ class Connection(Generic[R]):
     def status(self) -> str:
         """Return the state, and the last trouble with each server, for people to read."""
         if self.ready:
-            return f"connected to {self._remote}"
+            return f"connected to {self._servers.remote}"
         if self._stopping:
             return "stopped"
-        problems = [f"{remote}: {reason}" for remote, reason in list(self._problems.items())]
+        servers = self._servers
+        problems = [f"{remote}: {reason}" for remote, reason in list(servers.problems.items())]
         session = self._session
         if session is not None and session.greeted:
-            problems.append(f"{self._remote}: loading")
+            problems.append(f"{servers.remote}: loading")
         return f"{DATABASE} is not available: " + ("; ".join(problems) or "connecting")
 
     def _send_now(self, call: Call) -> bool:
@@ -230,8 +213,7 @@ class Connection(Generic[R]):
     # --- the thread --------------------------------------------------------
 
     def _run(self) -> None:
-        self._fsm.enable(_now_ms())
-        self._hurry()
+        self._servers.start()
         while not self._stopping:
             try:
                 self._step()
@@ -241,27 +223,26 @@ class Connection(Generic[R]):
                 self._leave(_reason(error))
             except ProxyError as error:
                 self._copy.forget()  # some of the nonsense may be in it
-                self._fsm.set_backoff_free_tries(0)  # this is not over soon
+                self._servers.slow_down()
                 self._leave(str(error))
             except Exception as error:
                 _log.exception("northbound: unexpected, everything will be loaded anew")
                 self._copy.forget()
-                self._fsm.set_backoff_free_tries(0)
+                self._servers.slow_down()
                 self._leave(f"unexpected: {error!r}")
         self._close("the connection was stopped")
 
     def _step(self) -> None:
         """Do what is due, wait for something to happen, and handle it."""
-        now = _now_ms()
-        action = self._fsm.run(now) if now >= self._paused_until_ms else None
-        if action == ovs.reconnect.CONNECT:
-            self._connect(now)
-        elif action == ovs.reconnect.DISCONNECT:
+        action = self._servers.due()
+        if action == CONNECT:
+            self._connect()
+        elif action == DISCONNECT:
             raise SessionOver("does not answer")
-        elif action == ovs.reconnect.PROBE and self._transport and self._session:
+        elif action == PROBE and self._transport and self._session:
             self._session.outgoing.append(ECHO)
             self._write(self._transport, self._session)
-        readable = self._wait(now)
+        readable = self._wait()
         if self._transport is None:
             return
         if self._session is None:
@@ -269,33 +250,25 @@ class Connection(Generic[R]):
             return
         if readable:
             self._read(self._transport, self._session)
-        self._fsm.receive_attempted(_now_ms())
+        self._servers.listened()
         self._write(self._transport, self._session)
 
-    def _connect(self, now: int) -> None:
-        several = len(self._remotes) > 1
-        self._remote = self._remotes[self._next_remote]
-        self._next_remote = (self._next_remote + 1) % len(self._remotes)
-        self._fsm.set_probe_interval(_GREETING_PROBE_MS if several else self._probe_interval_ms)
-        self._fsm.connecting(now)
-        self._transport = Transport(self._remote, self._tls, self._wake)
+    def _connect(self) -> None:
+        self._transport = Transport(self._servers.take_turn(), self._tls, self._wake)
         self._establish(self._transport)
 
     def _establish(self, transport: Transport) -> None:
         if transport.advance():
-            self._fsm.connected(_now_ms())
+            self._servers.connected()
             self._framer = Framer()
             self._session = Session(self._copy, self._make_replica, self._replied)
             self._write(transport, self._session)
 
-    def _wait(self, now: int) -> bool:
+    def _wait(self) -> bool:
         """Wait for the socket, another thread or the next deadline; true if there is input."""
-        timeout_ms = self._fsm.timeout(now)
-        if now < self._paused_until_ms:
-            timeout_ms = max(timeout_ms or 0, self._paused_until_ms - now)
         self._watch()
         is_readable = False
-        for fd, _ in self._poll.poll(timeout_ms):
+        for fd, _ in self._poll.poll(self._servers.timeout_ms()):
             if fd == self._watched[0]:
                 is_readable = True
             else:
@@ -319,19 +292,17 @@ class Connection(Generic[R]):
 
     def _read(self, transport: Transport, session: Session[R]) -> None:
         for data in transport.receive():
-            self._fsm.activity(_now_ms())
+            self._servers.heard()
             for message, body in self._framer.read(data):
                 session.handle(message, body)
                 if session.greeted and not self.ready:
-                    # A server may need a while to compose a big reply.
-                    self._fsm.set_probe_interval(self._probe_interval_ms)
+                    self._servers.greeted()
                     if session.synced:
                         self._become_ready()
 
     def _become_ready(self) -> None:
-        _log.info("northbound: in sync with %s", self._remote)
-        self._problems.clear()
-        self._hurry()
+        _log.info("northbound: in sync with %s", self._servers.remote)
+        self._servers.all_is_well()
         self._calls.open()
         if self._copy.replica is not None:
             self._copy.replica.settle()
@@ -361,38 +332,23 @@ class Connection(Generic[R]):
 
     # --- leaving a server --------------------------------------------------
 
-    def _hurry(self) -> None:
-        """Have the next failures followed by quick tries: a restart is soon over."""
-        rounds = int(_HURRY_S * 1000) // _PAUSE_MS
-        self._fsm.set_backoff_free_tries(rounds * len(self._remotes) + 1)
-
     def _leave(self, reason: str, answered: bool = False) -> None:
-        """End the session or the try, and settle when the next remote is tried.
-
-        `answered`: the server works, so the right one is likely to be found soon.
-        """
-        if self.ready or self._problems.get(self._remote) != reason:
-            _log.warning("northbound: %s: %s", self._remote, reason)
-        self._problems[self._remote] = reason
+        """End the session or the try; `answered`: the server works, but is not the right one."""
+        if self._servers.blame(reason) or self.ready:
+            _log.warning("northbound: %s: %s", self._servers.remote, reason)
         self._close(reason)
-        now = _now_ms()
-        self._round_answered |= answered
-        if self._next_remote == 0:
-            if self._round_answered:
-                self._fsm.set_backoff_free_tries(len(self._remotes) + 1)
-            hurry = time.monotonic() - self._calls.closed_since < _HURRY_S
-            self._paused_until_ms = now + (_PAUSE_MS if hurry else _LONG_PAUSE_MS)
-            self._round_answered = False
-        self._fsm.disconnected(now, 0)
+        away_s = time.monotonic() - self._calls.closed_since
+        self._servers.end_turn(answered=answered, away_s=away_s)
 
     def _close(self, reason: str) -> None:
-        self._calls.close(f"{self._remote}: {reason}")
+        problem = f"{self._servers.remote}: {reason}"
+        self._calls.close(problem)
         if self._transport is not None:
             self._transport.close()
         self._transport = self._session = None
         sent, self._sent = self._sent, {}
         for call in sent.values():
-            call.fail(OutcomeUnknown(f"{self._remote}: {reason}"))
+            call.fail(OutcomeUnknown(problem))
 
 
 def _reason(error: OSError) -> str:
@@ -402,7 +358,3 @@ def _reason(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error)
-
-
-def _now_ms() -> int:
-    return int(time.monotonic() * 1000)

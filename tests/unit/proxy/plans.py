@@ -202,8 +202,8 @@ def replica_of(*rows: Row) -> Replica:
         columns = {name: encode(row.table, name, value) for name, value in row.columns().items()}
         replica.load(row.table, {row.uuid: {"initial": columns}})
     replica.loaded()
-    for switch in replica.switches.values():
-        replica.usage_of(switch)
+    for switch in replica.tables.switches.values():
+        replica.indexes.usage_of(switch)
     return replica
 
 

@@ -20,6 +20,7 @@ from ovirt_ovn_proxy.nb.replica import Replica
 from ovirt_ovn_proxy.nb.rows import DhcpOptions, Nat, RouterPort, Row
 from ovirt_ovn_proxy.nb.schema import ACL, DHCP, NAT, NB_GLOBAL, PORT_GROUP, ROUTER_PORT, SWITCH
 from ovirt_ovn_proxy.nb.schema import PORT as PORT_TABLE
+from ovirt_ovn_proxy.nb.usage import Usage
 from ovirt_ovn_proxy.nb.values import encode, encode_set
 from unit.proxy.plans import (
     DEFAULT,
@@ -90,35 +91,34 @@ def together(*updates: Updates) -> Updates:
 
 def indexes(replica: Replica) -> dict[str, Any]:
     """Return everything that the replica can be asked, as plain values."""
+    tables, known = replica.tables, replica.indexes
     return {
         "rows": {
             (table, uuid): row.columns()
-            for table, rows in replica.tables.items()
+            for table, rows in tables.items()
             for uuid, row in rows.items()
         },
-        "parents": {port.uuid: port.switch for port in replica.ports.values()},
-        "names": {name: port.uuid for name, port in replica.ports_by_name.items()},
-        "port groups": {name: row.uuid for name, row in replica.port_groups_by_name.items()},
-        "devices": {
-            key: {row.uuid for row in rows} for key, rows in replica.ports_by_device.items()
-        },
-        "subnets": {key: set(rows) for key, rows in replica.subnets_by_network.items()},
-        "options": {key: set(rows) for key, rows in replica.options_by_port.items()},
-        "localnets": {key: set(ports) for key, ports in replica.localnets_by_switch.items()},
-        "router sides": {key: set(ports) for key, ports in replica.router_sides_by_switch.items()},
-        "floating IPs": {key: port.uuid for key, port in replica.floating_ips.items()},
-        "foreign NAT": set(replica.foreign_nat),
+        "parents": {port.uuid: port.switch for port in tables.ports.values()},
+        "names": {name: port.uuid for name, port in known.ports_by_name.items()},
+        "port groups": {name: row.uuid for name, row in known.port_groups_by_name.items()},
+        "devices": {key: {row.uuid for row in rows} for key, rows in known.ports_by_device.items()},
+        "subnets": {key: set(rows) for key, rows in known.subnets_by_network.items()},
+        "options": {key: set(rows) for key, rows in known.options_by_port.items()},
+        "localnets": {key: set(ports) for key, ports in known.localnets_by_switch.items()},
+        "router sides": {key: set(ports) for key, ports in known.router_sides_by_switch.items()},
+        "floating IPs": {key: port.uuid for key, port in known.floating_ips.items()},
+        "foreign NAT": set(known.foreign_nat),
         "macs": {
-            switch.uuid: dict(replica.usage_of(switch).macs) for switch in replica.switches.values()
+            switch.uuid: dict(known.usage_of(switch).macs) for switch in tables.switches.values()
         },
         "addresses": {
-            (switch.uuid, version): sorted(replica.usage_of(switch).of(version)._counts.items())
-            for switch in replica.switches.values()
+            (switch.uuid, version): sorted(known.usage_of(switch).of(version)._counts.items())
+            for switch in tables.switches.values()
             for version in (4, 6)
         },
         "router ports": {
-            port.uuid: getattr(replica.router_port_of(port), "uuid", None)
-            for port in replica.ports.values()
+            port.uuid: getattr(known.router_port_of(port), "uuid", None)
+            for port in tables.ports.values()
         },
     }
 
@@ -130,18 +130,23 @@ def assert_as_fresh(replica: Replica) -> None:
     assert indexes(fresh) == indexes(replica)
 
 
+def used(replica: Replica) -> Usage:
+    """Return what is taken on the network."""
+    return replica.indexes.usage_of(replica.tables.switches[NET])
+
+
 def render(replica: Replica) -> None:
     """Pretend that every answer has been rendered."""
-    for switch in replica.switches.values():
+    for switch in replica.tables.switches.values():
         switch.rendered = b"{}"
-    for port in replica.ports.values():
+    for port in replica.tables.ports.values():
         port.rendered = b"{}"
 
 
 def forgotten(replica: Replica) -> set[str]:
     """Return the uuids of the rows without a rendered answer."""
-    switches = {row.uuid for row in replica.switches.values() if row.rendered is None}
-    return switches | {row.uuid for row in replica.ports.values() if row.rendered is None}
+    switches = {row.uuid for row in replica.tables.switches.values() if row.rendered is None}
+    return switches | {row.uuid for row in replica.tables.ports.values() if row.rendered is None}
 
 
 VM = a_port(f"{MAC} 10.0.0.5 fd00::5", external_ids={keys.DEVICE_ID: "vm"})
@@ -199,7 +204,7 @@ def test_port_joins(order: tuple[str, str]) -> None:
     replica.apply({table: updates[table] for table in order})
 
     assert_as_fresh(replica)
-    assert replica.ports[PORT].switch == NET
+    assert replica.tables.ports[PORT].switch == NET
     assert {NET, PORT} == forgotten(replica)
 
 
@@ -212,8 +217,8 @@ def test_port_leaves(order: tuple[str, str]) -> None:
     replica.apply({table: updates[table] for table in order})
 
     assert_as_fresh(replica)
-    assert PORT not in replica.ports_by_name
-    assert replica.usage_of(replica.switches[NET]).macs == {}
+    assert PORT not in replica.indexes.ports_by_name
+    assert used(replica).macs == {}
     assert {NET} == forgotten(replica)
 
 
@@ -226,7 +231,7 @@ def test_port_moves(order: tuple[str, str]) -> None:
     replica.apply({SWITCH: {network: both[SWITCH][network] for network in order}})
 
     assert_as_fresh(replica)
-    assert replica.ports[PORT].switch == OTHER_NET
+    assert replica.tables.ports[PORT].switch == OTHER_NET
     assert {NET, OTHER_NET, PORT} == forgotten(replica)
 
 
@@ -239,7 +244,7 @@ def test_port_moves_from_a_deleted_switch(is_deleted_first: bool) -> None:
     replica.apply(together(gone, gain) if is_deleted_first else together(gain, gone))
 
     assert_as_fresh(replica)
-    assert replica.ports[PORT].switch == OTHER_NET
+    assert replica.tables.ports[PORT].switch == OTHER_NET
 
 
 def test_switch_is_deleted() -> None:
@@ -248,8 +253,8 @@ def test_switch_is_deleted() -> None:
     replica.apply(deleted((SWITCH, NET), (PORT_TABLE, PORT), (DHCP, SUBNET), (DHCP, OWN_ROW)))
 
     assert_as_fresh(replica)
-    assert replica.ports_by_device == {"vm": (replica.ports[PORT2],)}
-    assert (replica.subnets_by_network, replica.options_by_port) == ({}, {})
+    assert replica.indexes.ports_by_device == {"vm": (replica.tables.ports[PORT2],)}
+    assert (replica.indexes.subnets_by_network, replica.indexes.options_by_port) == ({}, {})
 
 
 def test_name_changes_hands() -> None:
@@ -263,7 +268,7 @@ def test_name_changes_hands() -> None:
         replica.apply(updates)
 
         assert_as_fresh(replica)
-        assert replica.ports_by_name[PORT].uuid == row_id(70)
+        assert replica.indexes.ports_by_name[PORT].uuid == row_id(70)
 
 
 def test_address_changes_hands() -> None:
@@ -277,7 +282,7 @@ def test_address_changes_hands() -> None:
     replica.apply({PORT_TABLE: swap})
 
     assert_as_fresh(replica)
-    assert replica.ports[PORT].addresses == (f"{MAC} 10.0.0.6",)
+    assert replica.tables.ports[PORT].addresses == (f"{MAC} 10.0.0.6",)
 
 
 def test_router_side_changes() -> None:
@@ -289,7 +294,7 @@ def test_router_side_changes() -> None:
 
     assert_as_fresh(replica)
     # The difference of a set with one element toggles: now it has both.
-    assert replica.usage_of(replica.switches[NET]).v4.has_any(0x0A0000FE, 0x0A0000FE)
+    assert used(replica).v4.has_any(0x0A0000FE, 0x0A0000FE)
     assert {NET, port.uuid} == forgotten(replica)
 
 
@@ -297,11 +302,11 @@ def test_router_side_comes_and_goes() -> None:
     """A switch port is in the indexes before and after the router has its side."""
     port, router_side = a_router_port()
     replica = replica_of(a_network(port.uuid), port)
-    assert replica.usage_of(replica.switches[NET]).macs == {}
+    assert used(replica).macs == {}
 
     replica.apply(inserted(router_side))
     assert_as_fresh(replica)
-    assert replica.usage_of(replica.switches[NET]).macs == {MAC2: 1}
+    assert used(replica).macs == {MAC2: 1}
 
     render(replica)
     replica.apply(deleted((ROUTER_PORT, ROUTER_SIDE)))
@@ -317,7 +322,7 @@ def test_router_side_is_replaced() -> None:
     replica.apply(together(deleted((ROUTER_PORT, ROUTER_SIDE)), inserted(new)))
 
     assert_as_fresh(replica)
-    assert replica.usage_of(replica.switches[NET]).macs == {MAC: 1}
+    assert used(replica).macs == {MAC: 1}
 
 
 def test_router_port_is_deleted_with_its_router_side() -> None:
@@ -328,7 +333,7 @@ def test_router_port_is_deleted_with_its_router_side() -> None:
     replica.apply(together(gone, toggled(NET, port.uuid)))
 
     assert_as_fresh(replica)
-    assert replica.usage_of(replica.switches[NET]).macs == {}
+    assert used(replica).macs == {}
 
 
 def test_localnet_comes_and_goes() -> None:
@@ -336,18 +341,20 @@ def test_localnet_comes_and_goes() -> None:
     localnet = a_localnet()
     replica = replica_of(a_network())
     replica.apply(together(inserted(localnet), toggled(NET, localnet.uuid)))
-    assert replica.localnets_by_switch == {NET: {localnet.uuid: replica.ports[localnet.uuid]}}
+    assert replica.indexes.localnets_by_switch == {
+        NET: {localnet.uuid: replica.tables.ports[localnet.uuid]}
+    }
 
     replica.apply(together(deleted((PORT_TABLE, localnet.uuid)), toggled(NET, localnet.uuid)))
     assert_as_fresh(replica)
-    assert replica.localnets_by_switch == {}
+    assert replica.indexes.localnets_by_switch == {}
 
 
 def test_second_localnet() -> None:
     """Of two localnet ports, which somebody else made, the other is found when one goes."""
     one, two = a_localnet(5), a_localnet(6, uuid=row_id(77))
     replica = replica_of(a_network(one.uuid, two.uuid), one, two)
-    gone = min(replica.localnets_by_switch[NET])
+    gone = min(replica.indexes.localnets_by_switch[NET])
     replica.apply(together(deleted((PORT_TABLE, gone)), toggled(NET, gone)))
 
     assert_as_fresh(replica)
@@ -368,20 +375,20 @@ def test_nat_rules_change_hands() -> None:
         replica.apply(update)
         assert_as_fresh(replica)
 
-    assert {row_id(40)} == set(replica.foreign_nat)
+    assert {row_id(40)} == set(replica.indexes.foreign_nat)
 
 
 def test_port_groups_swap_names() -> None:
     """Two port groups that change names in one transaction are found by the new ones."""
     replica = replica_of(*SITE)
-    names = {uuid: replica.port_groups[uuid].name for uuid in (GROUP, DEFAULT)}
+    names = {uuid: replica.tables.port_groups[uuid].name for uuid in (GROUP, DEFAULT)}
     swapped = [
         modified(PORT_GROUP, one, name=names[other])
         for one, other in ((GROUP, DEFAULT), (DEFAULT, GROUP))
     ]
     replica.apply(together(*swapped))
 
-    assert GROUP == replica.port_groups_by_name["Default"].uuid
+    assert GROUP == replica.indexes.port_groups_by_name["Default"].uuid
     assert_as_fresh(replica)
 
 
@@ -450,8 +457,8 @@ def test_values_of_one_row_are_its_own() -> None:
     replica = replica_of(a_network(), a_network(uuid=OTHER_NET))
     replica.apply(modified(SWITCH, NET, other_config=["map", [["k", "v"]]]))
 
-    assert replica.switches[NET].other_config == {"k": "v"}
-    assert replica.switches[OTHER_NET].other_config == {}
+    assert replica.tables.switches[NET].other_config == {"k": "v"}
+    assert replica.tables.switches[OTHER_NET].other_config == {}
 
 
 PORTS = [row_id(number) for number in range(100, 104)]
@@ -474,7 +481,7 @@ def test_any_sequence(data: st.DataObject) -> None:
 
 def _change_port(data: st.DataObject, replica: Replica, uuid: str, updates: Updates) -> None:
     """Add a port that is not there; delete, move or change one that is."""
-    port = replica.ports.get(uuid)
+    port = replica.tables.ports.get(uuid)
     members: set[tuple[str, str]] = set()
     if port is None:
         device = {keys.DEVICE_ID: data.draw(st.sampled_from(["", "vm"]))}
