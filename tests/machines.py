@@ -70,7 +70,7 @@ class Machine:
         )
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":
-            self.stop()
+            self._holder.communicate(timeout=10)
             raise AssertionError("the namespaces of the machine could not be set up")
         self.pid = self._holder.pid
         if "--fork" in private:

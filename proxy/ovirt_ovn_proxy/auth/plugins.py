@@ -57,10 +57,15 @@ def _import_plugin(name: str, config: Config) -> AuthPlugin:
         module: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise ValueError(str(error)) from error
+    except Exception as error:
+        raise ValueError(f"the module cannot be imported: {error!r}") from error
     factory = getattr(module, class_name, None)
     if not callable(factory):
         raise ValueError(f"the module has no class {class_name}")
-    plugin = factory(config)
+    try:
+        plugin = factory(config)
+    except Exception as error:
+        raise ValueError(f"the class cannot be made: {error!r}") from error
     if not isinstance(plugin, AuthPlugin):
         raise ValueError("the class lacks create_token or validate_token")
     return plugin

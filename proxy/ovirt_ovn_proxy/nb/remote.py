@@ -7,6 +7,7 @@ Pure, but for `tls_context`, which reads the certificate files.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ def parse_remotes(text: str) -> tuple[Remote, ...]:
 
 
 def _parse_remote(text: str) -> Remote:
+    if re.search(r"\s(unix|tcp|ssl):", text):
+        raise ConfigError(f"remote {text!r}: remotes are separated by commas")
     method, _, rest = text.partition(":")
     if method == "unix":
         if not rest:

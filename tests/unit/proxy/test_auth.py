@@ -45,6 +45,13 @@ class Half:
 
     def create_token(self, user, password):
         return Token("t", None, user)
+
+class Broken:
+    def __init__(self, config):
+        raise KeyError("site")
+
+class Careless:
+    pass
 """
 
 
@@ -156,6 +163,10 @@ def test_plugin_of_a_site_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("site_plugin_bad:Nobody", "the module has no class Nobody"),
         ("site_plugin_bad:not_callable", "the module has no class not_callable"),
         ("site_plugin_bad:Half", "the class lacks create_token or validate_token"),
+        ("site_plugin_bad:Broken", "the class cannot be made: KeyError('site')"),
+        ("site_plugin_bad:Careless", "the class cannot be made: TypeError("),
+        ("site_plugin_worse:Plugin", "the module cannot be imported: ZeroDivisionError("),
+        ("site_plugin_worst:Plugin", "the module cannot be imported: SyntaxError("),
     ],
 )
 def test_plugins_that_cannot_be_loaded(
@@ -163,6 +174,8 @@ def test_plugins_that_cannot_be_loaded(
 ) -> None:
     """A wrong name stops the start with file, section, key, value and the reason."""
     (tmp_path / "site_plugin_bad.py").write_text(SITE_PLUGIN)
+    (tmp_path / "site_plugin_worse.py").write_text("1 / 0")
+    (tmp_path / "site_plugin_worst.py").write_text("class")
     monkeypatch.syspath_prepend(tmp_path)
 
     with pytest.raises(ConfigError) as error:

@@ -57,6 +57,8 @@ def test_round_trip(text: str) -> None:
         ("ssl:a:x", "'x' is no port"),
         ("ssl:a:²", "no port"),
         ("ssl:a:1,tcp:b:y", "'tcp:b:y'"),
+        ("ssl:a:1 ssl:b:1", "commas"),
+        ("unix:/x\ttcp:b", "commas"),
     ],
 )
 def test_mistakes(text: str, complaint: str) -> None:
