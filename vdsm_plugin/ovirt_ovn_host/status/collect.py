@@ -12,9 +12,11 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .. import (
     addresses,
@@ -40,13 +42,15 @@ from ..localdb import LocalDatabaseError
 from ..outlook import Outlook, Paths
 from . import central as central_server
 from . import checks_switch, checks_tunnels, credentials, echo, surroundings, switch
-from .facts import NOT_ASKED, Echo, Facts, Known, Problem, T
+from .bindings import Southbound
+from .facts import NOT_ASKED, Echo, Facts, Firewall, Known, Problem, T
 from .switch import Switch
 
 _ADDRESSES_TIMEOUT_S = 2.0
 _ECHO_TIMEOUT_S = 2.0
 _MOST_ECHOES = 10
 _MOST_JOBS = 5
+_ONLY_ROOT = Problem("only root can ask it", is_hidden=True)
 
 
 def status(paths: Paths) -> Facts:
@@ -61,16 +65,18 @@ def status(paths: Paths) -> Facts:
     if not checks_switch.is_concerned(facts):
         return facts
     facts = _in_force(facts, Config() if isinstance(config, Problem) else config)
-    facts = _daemons(facts)
     facts = facts._replace(
-        southbound=central_server.read(facts) if facts.remotes else NOT_ASKED,
         is_clock_steered=surroundings.is_clock_steered(),
         vdsm_file_status=credentials.file_status(credentials.VDSM_FILES),
         vdsm_certificate=credentials.certificate(credentials.VDSM_FILES, facts.is_root),
-        listens=surroundings.listens(_port(facts)),
-    )
-    facts = facts._replace(
-        migrating=_migrating(facts), announced=surroundings.announced(facts.now_s)
+        announced=surroundings.announced(facts.now_s),
+        **_at_once(
+            services=_services,
+            controller=partial(_controller, facts),
+            vswitchd=partial(_vswitchd, facts),
+            southbound=partial(_southbound, facts),
+            listens=partial(surroundings.listens, _port(facts)),
+        ),
     )
     return _around(facts)
 
@@ -111,6 +117,15 @@ def preflight(paths: Paths, central: str, end: str) -> Facts:
         good = [it.remote for it in facts.centrals if not it.problem]
         facts = facts._replace(southbound=central_server.read(facts._replace(remotes=good)))
     return _around(facts)
+
+
+def _at_once(**questions: Callable[[], Any]) -> dict[str, Any]:
+    """Return the answers by the same names; where all hangs, time-outs do not add up."""
+    if not questions:
+        return {}
+    with ThreadPoolExecutor(len(questions)) as pool:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        return {name: answer.result() for name, answer in asked.items()}
 
 
 def _begin() -> Facts:
@@ -206,26 +221,32 @@ def _has_user(name: str) -> bool:
     return True
 
 
-def _daemons(facts: Facts) -> Facts:
+def _services() -> dict[str, Known[bool]]:
     running: dict[str, Known[bool]] = {}
     for service in checks_switch.VDSM_SERVICES:
         running[service] = _try(partial(services.is_active, service))
         if isinstance(running[service], Problem):
             break
+    return running
+
+
+def _vswitchd(facts: Facts) -> Known[str]:
     if not facts.is_root:
-        hidden = Problem("only root can ask it", is_hidden=True)
-        return facts._replace(services=running, controller=hidden, vswitchd=hidden)
-    facts = facts._replace(services=running, controller=_controller())
-    if isinstance(facts.switch, Problem):
-        return facts
-    return facts._replace(vswitchd=surroundings.ask_vswitchd("version"))
+        return _ONLY_ROOT
+    return NOT_ASKED if isinstance(facts.switch, Problem) else surroundings.ask_vswitchd("version")
 
 
-def _controller() -> Known[str]:
+def _controller(facts: Facts) -> Known[str]:
+    if not facts.is_root:
+        return _ONLY_ROOT
     try:
         return controller.status()
     except commands.CommandError as error:
         return Problem(f"it does not answer: {' '.join(str(error).split())}")
+
+
+def _southbound(facts: Facts) -> Known[Southbound]:
+    return central_server.read(facts) if facts.remotes else NOT_ASKED
 
 
 def _port(facts: Facts) -> int:
@@ -239,35 +260,48 @@ def _migrating(facts: Facts) -> dict[str, bool | None]:
         return {}
     ports = {it.port for it in facts.southbound.bindings if it.additional or len(it.requested) > 1}
     machines = sorted({vif.vm_id for vif in facts.vifs if vif.port in ports})
-    return {it: surroundings.is_migrating(it) for it in machines[:_MOST_JOBS]}
+    return _at_once(**{it: partial(surroundings.is_migrating, it) for it in machines[:_MOST_JOBS]})
 
 
 def _around(facts: Facts) -> Facts:
-    """Add what firewall and other chassis say of this host's end of tunnels."""
+    """Add what libvirt says, and firewall and other chassis of this host's end of tunnels."""
     ips = checks_tunnels.ips(facts)
     source = next((ip for ip in ips if checks_tunnels.link_of(facts, ip)), "")
+    if source and not isinstance(facts.southbound, Problem):
+        kinds = {kind for kind, _ in facts.encaps}
+        ends = [
+            (it.name, ip)
+            for it in facts.southbound.chassis
+            if it.name != facts.system_id
+            for kind, ip in it.encaps
+            if kind in kinds and ip not in ips
+        ]
+        facts = facts._replace(other_ends=ends)
+    return facts._replace(
+        **_at_once(
+            migrating=partial(_migrating, facts),
+            firewall=partial(_firewall, facts, source),
+            echoes=partial(_echoes, facts, source),
+        )
+    )
+
+
+def _firewall(facts: Facts, source: str) -> Known[Firewall] | None:
     if not source:
-        return facts._replace(echoes=Problem("this host has no end of tunnels", is_hidden=True))
-    link = checks_tunnels.link_of(facts, source)
-    facts = facts._replace(firewall=surroundings.ask_firewall(link, _port(facts)))
-    if isinstance(facts.southbound, Problem):
-        return facts
-    kinds = {kind for kind, _ in facts.encaps}
-    ends = [
-        (it.name, ip)
-        for it in facts.southbound.chassis
-        if it.name != facts.system_id
-        for kind, ip in it.encaps
-        if kind in kinds and ip not in ips
-    ]
-    return facts._replace(other_ends=ends, echoes=_echo(facts, ends, source))
+        return None
+    return surroundings.ask_firewall(checks_tunnels.link_of(facts, source), _port(facts))
 
 
-def _echo(facts: Facts, ends: Sequence[tuple[str, str]], source: str) -> Known[Sequence[Echo]]:
+def _echoes(facts: Facts, source: str) -> Known[Sequence[Echo]]:
+    if not source:
+        return Problem("this host has no end of tunnels", is_hidden=True)
+    if not facts.other_ends:
+        return ()
     needed = checks_tunnels.needed_bytes(facts, source)
     size_bytes = min(needed, checks_tunnels.room_bytes(facts, source) or needed)
+    ends = facts.other_ends[:_MOST_ECHOES]
     try:
-        return echo.probe(ends[:_MOST_ECHOES], source, size_bytes, _ECHO_TIMEOUT_S)
+        return echo.probe(ends, source, size_bytes, _ECHO_TIMEOUT_S)
     except PermissionError:
         return Problem("this user may not ping", is_hidden=True)
     except OSError as error:
