@@ -3,9 +3,7 @@
 """Figures with their floors, the bars that they are held against, and how they are shown.
 
 A bar is what the design asks for; missing one is shown and fails nothing, as speed
-depends on the machine. Ratios are of figures taken in turns in one run. A bar in seconds is
-one for the machine that the design was made on; elsewhere it is longer or shorter by the
-machine's pace, for which a raw read of the same database is timed in the same run.
+depends on the machine. Ratios are of figures taken in turns in one run.
 """
 
 from __future__ import annotations
@@ -39,10 +37,6 @@ CROWD_S = Bar(2, ports=10_000)
 SYNC = Bar(1.5, is_ratio=True)
 # "Independent of the number of ports", with room for noise.
 GROWTH = Bar(1.5, is_ratio=True)
-# What the design tells of its machine: 10,000 ports are read in 0.35 s. A smaller database
-# than one of 1,000 ports says little of a machine.
-_READ_S_PER_PORT = 0.35 / 10_000
-_LEAST_PORTS = 1000
 BASE_MEMORY = Bar(40)  # MB
 _KB_PER_PORT = 5
 # Multiples of what it takes to start a Python that does nothing.
@@ -58,10 +52,7 @@ def memory_bar(ports: int) -> Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value, what it was compared with, and the bar that applies.
-
-    `pace` is how many times as long as on the design's machine things took meanwhile.
-    """
+    """One measured value, what it was compared with, and the bar that applies."""
 
     ports: int
     name: str
@@ -69,7 +60,6 @@ class Figure:
     value: float
     floor: float | None = None
     bar: Bar | None = None
-    pace: float = 1.0
 
     @property
     def ratio(self) -> float | None:
@@ -82,11 +72,7 @@ class Figure:
         if self.bar is None or self.bar.ports not in (None, self.ports):
             return None
         held = self.ratio if self.bar.is_ratio else self.value
-        return held is not None and held <= self.bar.limit * (self.pace if self._is_paced else 1)
-
-    @property
-    def _is_paced(self) -> bool:
-        return self.bar is not None and not self.bar.is_ratio and self.unit in ("ms", "s")
+        return held is not None and held <= self.bar.limit
 
     def __str__(self) -> str:
         floor = f"{_number(self.floor)} {self.unit}" if self.floor is not None else ""
@@ -98,8 +84,6 @@ class Figure:
         if self.is_met is None or self.bar is None:
             return line.rstrip()
         unit = "x" if self.bar.is_ratio else f" {self.unit}"
-        if self._is_paced:
-            unit += f" x {_number(self.pace)}"
         return f"{line}{'met' if self.is_met else 'NOT met'}: <= {self.bar.limit:g}{unit}"
 
 
@@ -112,18 +96,10 @@ class Report:
 
     machine: str
     figures: list[Figure] = field(default_factory=list)
-    pace: float = 1.0
 
     def begin(self) -> None:
         """Print what the columns mean."""
         print(f"{self.machine}\n{_HEADING}", flush=True)
-
-    def add_pace(self, ports: int, read_s: float) -> None:
-        """Take what a raw read of so many ports took, which tells how fast the machine is now."""
-        expected_s = ports * _READ_S_PER_PORT
-        self.pace = read_s / expected_s if ports >= _LEAST_PORTS else 1.0
-        name = "raw read; floor: on the design's machine"
-        self.add(ports, name, "ms", 1000 * read_s, 1000 * expected_s)
 
     def add(
         self,
@@ -135,7 +111,7 @@ class Report:
         bar: Bar | None = None,
     ) -> None:
         """Take one figure."""
-        figure = Figure(ports, name, unit, value, floor, bar, self.pace)
+        figure = Figure(ports, name, unit, value, floor, bar)
         self.figures.append(figure)
         print(figure, flush=True)
 

@@ -73,7 +73,6 @@ def measure(report: Report, size: int, options: argparse.Namespace) -> None:
         ovsdb = stack.enter_context(closing(Ovsdb(nb.socket)))
         content, empty_bytes = _fill(nb, ovsdb, size, options)
         dump = measure_sync(report, nb.socket, size, effort.loads)
-        report.add_pace(size, dump.wall_s)
 
         started = time.perf_counter()
         proxy = stack.enter_context(running_proxy(nb, "proxy"))

@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 
 from bench.content import HOSTS, Content, Network, Port, make_content, port_values, shown_by
-from bench.figures import LIST_CHANGED, Bar, Figure, Report
+from bench.figures import LIST_CHANGED, Bar, Figure
 from bench.measures import Bench
 from bench.raw import CheckError, Ovsdb, exchange, request
 from bench.targets import Floor, bare_server, running_proxy
@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {
     "replica in sync: wall",
     "replica in sync: CPU",
-    "raw read; floor: on the design's machine",
     "proxy, from start to ready: wall",
     "memory without ports",
     "memory per port, in sync; floor: the dump",
@@ -219,34 +218,3 @@ def test_bars_apply_to_figures_or_ratios(bar: Bar | None, expected: bool | None)
 
     assert expected == figure.is_met
     assert {True: " met: ", False: "NOT met: ", None: ""}[expected] in str(figure)
-
-
-@pytest.mark.parametrize(
-    ("unit", "bar", "expected", "shown"),
-    [
-        ("ms", Bar(4.1), False, "NOT met: <= 4.1 ms x 1.50"),
-        ("ms", Bar(6.1), True, " met: <= 6.1 ms x 1.50"),
-        ("s", Bar(6.1), True, " met: <= 6.1 s x 1.50"),
-        ("MB", Bar(6.1), False, "NOT met: <= 6.1 MB"),
-        ("ms", Bar(3, is_ratio=True), False, "NOT met: <= 3x"),
-    ],
-)
-def test_bars_in_seconds_go_with_the_machine(
-    unit: str, bar: Bar, expected: bool, shown: str
-) -> None:
-    """On a machine that takes half as long again, a bar of so many ms is half as long again."""
-    report = Report("a machine")
-    report.add_pace(2000, 0.105)
-    report.add(2000, "POST", unit, 9.0, 2.0, bar)
-    figure = report.figures[-1]
-
-    assert expected == figure.is_met
-    assert str(figure).endswith(shown)
-
-
-def test_few_ports_tell_nothing_of_the_machine() -> None:
-    """Then bars are as they were set."""
-    report = Report("a machine")
-    report.add_pace(100, 1.0)
-
-    assert report.pace == 1.0
