@@ -8,8 +8,8 @@ moment for the next task. There are as many threads as tasks: a task never waits
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 
 Task = Callable[[], None]
@@ -26,12 +26,12 @@ class Workers:
     def __init__(self, limit: int, idle_s: float) -> None:
         self._limit = limit
         self._idle_s = idle_s
-        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        # Threads that wait, less the tasks in the queue; below zero when threads are
-        # just finishing tasks that the caller counts as finished already.
-        self._free = 0
+        # Who began to wait last is called first: the processor's caches still know it.
+        self._idle: list[_Seat] = []
+        # For threads that are just finishing tasks that the caller counts as finished already.
+        self._tasks: deque[Task] = deque()
         self._is_stopped = False
 
     def run(self, task: Task, name: str) -> None:
@@ -40,15 +40,14 @@ class Workers:
         Raises RuntimeError when a thread is needed and cannot be started.
         """
         with self._lock:
-            thread = None
-            if self._free <= 0 and len(self._threads) < self._limit:
-                thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
-                self._threads.add(thread)
-            else:
-                self._free -= 1
-        if thread is None:
-            self._tasks.put(task)
-            return
+            if self._idle:
+                self._idle.pop().call(task)
+                return
+            if len(self._threads) >= self._limit:
+                self._tasks.append(task)
+                return
+            thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
+            self._threads.add(thread)
         try:
             thread.start()
         except RuntimeError:
@@ -63,34 +62,57 @@ class Workers:
         """
         with self._lock:
             self._is_stopped = True
-            idle, self._free = max(self._free, 0), min(self._free, 0)
             threads = set(self._threads)
-        for _ in range(idle):
-            self._tasks.put(None)
+            while self._idle:
+                self._idle.pop().call(None)
         if is_waiting:
             for thread in threads:
                 thread.join()
 
     def _work(self, task: Task | None) -> None:
+        seat = _Seat()
         while task is not None:
             task()
             del task  # not to keep alive what it holds
-            task = self._next()
+            task = self._next(seat)
 
-    def _next(self) -> Task | None:
+    def _next(self, seat: _Seat) -> Task | None:
+        """Return the thread's next task; None: it has to end."""
         with self._lock:
-            if self._is_stopped and self._free >= 0:
-                self._threads.discard(threading.current_thread())
+            if self._tasks:
+                return self._tasks.popleft()
+            if self._is_stopped:
                 return None
-            self._free += 1
-        try:
-            return self._tasks.get(timeout=self._idle_s)
-        except queue.Empty:
+            self._idle.append(seat)
+        if not seat.wait(self._idle_s):
             with self._lock:
-                if self._free > 0:
+                if seat in self._idle:
                     # In one go with the count of threads, or a task might wait for us.
-                    self._free -= 1
+                    self._idle.remove(seat)
                     self._threads.discard(threading.current_thread())
                     return None
-        # A task, or the word to end, came at the last moment.
-        return self._tasks.get()
+            seat.wait(-1)  # called at the last moment
+        return seat.take()
+
+
+class _Seat:
+    """Where one thread waits: a lock of its own, so that a call wakes nobody else."""
+
+    def __init__(self) -> None:
+        self._task: Task | None = None
+        self._called = threading.Lock()
+        self._called.acquire()
+
+    def call(self, task: Task | None) -> None:
+        """Wake the thread for a task, None for its end; once for each time that it waits."""
+        self._task = task
+        self._called.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for call(), for ever with -1; False if it does not come in time."""
+        return self._called.acquire(timeout=timeout_s)
+
+    def take(self) -> Task | None:
+        """Return what call() brought, once."""
+        task, self._task = self._task, None
+        return task
