@@ -200,10 +200,10 @@ class NetworkingApi:
     # --- writing ----------------------------------------------------------
 
     def _create(self, call: Call) -> Response:
-        return _json(self._write(call).answer, 201)
+        return _answer(self._write(call).body, 201)
 
     def _update(self, call: Call) -> Response:
-        return _json(self._write(call).answer)
+        return _answer(self._write(call).body)
 
     def _add_tag(self, call: Call) -> Response:
         self._write(call)
@@ -264,11 +264,15 @@ class NetworkingApi:
 
 def is_engine(request: Request) -> bool:
     """Say whether oVirt's engine sent a request."""
-    return (request.user_agent or "").startswith(_ENGINE_AGENT)
+    agent: str = request.environ.get("HTTP_USER_AGENT", "")
+    return agent.startswith(_ENGINE_AGENT)
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    body = json_bytes(value)
+def _json(value: Any) -> Response:
+    return _answer(json_bytes(value))
+
+
+def _answer(body: bytes, status: int = 200) -> Response:
     return Response(status=status, body=body, content_type="application/json", charset="UTF-8")
 
 

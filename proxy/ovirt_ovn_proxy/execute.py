@@ -138,7 +138,7 @@ class Executor:
                 operations = [*plan.operations, ops.comment(comment), *self._ending]
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s", json.dumps(operations))
-                self._connection.transact(operations, deadline)
+                self._connection.transact(operations, deadline, plan.render)
                 return plan
             except GuardFailed:
                 attempt += 1

@@ -63,9 +63,7 @@ class Application:
         started = time.monotonic()
         request_id = f"req-{uuid.uuid4()}"
         environ[REQUEST_ID] = request_id
-        request = Request(environ)
-        # All of a body is needed in memory: none goes to a file first, nor to a second place.
-        request.request_body_tempfile_limit = sys.maxsize
+        request = _Request(environ)
         request.is_body_seekable = isinstance(environ["wsgi.input"], io.BytesIO)
         reason = ""
         try:
@@ -106,6 +104,12 @@ class Application:
         )
         response.headers.update(error.headers)
         return response
+
+
+class _Request(Request):
+    """A request whose body goes to no file, nor to a second place: all is needed in memory."""
+
+    request_body_tempfile_limit = sys.maxsize
 
 
 class _Answer:

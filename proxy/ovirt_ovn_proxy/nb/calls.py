@@ -31,6 +31,10 @@ _BATCH_BYTES = 64 * 1024
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
+def nothing() -> None:
+    """Do nothing while the server works."""
+
+
 class Call:
     """One request on its way. `id` is its JSON-RPC id, `payload` the whole message."""
 
@@ -94,8 +98,14 @@ class CallQueue:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def call(self, payload: bytes, call_id: int, deadline: float) -> Mapping[str, Any]:
-        """Queue a message and return its reply.
+    def call(
+        self,
+        payload: bytes,
+        call_id: int,
+        deadline: float,
+        meanwhile: Callable[[], object] = nothing,
+    ) -> Mapping[str, Any]:
+        """Queue a message and return its reply; call `meanwhile` before waiting for that.
 
         Raises NotReady if it certainly was not sent, else OutcomeUnknown.
         """
@@ -111,7 +121,8 @@ class CallQueue:
                 self._calls.append(call)
         if is_first and not is_sent:
             self._wake()
-        reply = call.wait(remaining_s)
+        meanwhile()
+        reply = call.wait(deadline - time.monotonic())
         if reply is None:
             with self.lock:
                 if call in self._calls:

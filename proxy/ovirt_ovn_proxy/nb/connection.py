@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
 from ..errors import GuardFailed, NotReady, OutcomeUnknown, ProxyError, TransactionRefused
-from .calls import Call, CallQueue, encode
+from .calls import Call, CallQueue, encode, nothing
 from .framing import Framer, ProtocolError
 from .remote import Remote, TlsFiles
 from .reply import check_reply, refusal
@@ -136,9 +136,15 @@ class Connection(Generic[R]):
         """
         self._calls.wait_open(deadline)
 
-    def transact(self, operations: Sequence[Mapping[str, Any]], deadline: float) -> list[Any]:
+    def transact(
+        self,
+        operations: Sequence[Mapping[str, Any]],
+        deadline: float,
+        meanwhile: Callable[[], object] = nothing,
+    ) -> list[Any]:
         """Have one transaction committed (RFC 7047 section 4.1.3) and return its results.
 
+        `meanwhile` is called while the server works; it must not raise.
         When it returns, or raises GuardFailed or TransactionRefused, `replica`
         shows everything that was committed before, this transaction included.
         Raises NotReady if certainly nothing was sent (no session, or the
@@ -149,7 +155,7 @@ class Connection(Generic[R]):
         call_id = next(self._ids)
         payload = encode(operations, call_id)
         started = time.monotonic()
-        reply = self._calls.call(payload, call_id, deadline)
+        reply = self._calls.call(payload, call_id, deadline, meanwhile)
         if reply.get("error") == _CANCELED:
             raise OutcomeUnknown(f"{self._servers.remote}: canceled the transaction")
         if reply.get("error"):

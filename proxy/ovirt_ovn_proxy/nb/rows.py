@@ -175,14 +175,18 @@ class SwitchPort(Row):
 
 
 class DhcpOptions(Row):
-    """A row of DHCP_Options: a subnet, or the options of one port."""
+    """A row of DHCP_Options: a subnet, or the options of one port.
 
-    __slots__ = ("cidr", "external_ids", "options")
+    Beside the columns: `reading`, room for what a reader made of them, together with them.
+    """
+
+    __slots__ = ("cidr", "external_ids", "options", "reading")
     table = schema.DHCP
 
     cidr: str
     options: Mapping[str, str]
     external_ids: Mapping[str, str]
+    reading: tuple[tuple[Any, ...], Any]
 
 
 class Router(Row):

@@ -223,15 +223,12 @@ class Allocator:
         excluded = self._excluded(version)
         unavailable = taken | excluded if excluded else taken
         for subnet in subnets:
-            for start, end in subnet.pools:
-                first, last = ip_number(start), ip_number(end)
-                if first is None or last is None or {first[0], last[0]} != {version}:
-                    continue
+            for first, last in subnet.spans:
                 # A bulk request must not look through its own addresses for each new one.
-                pool = (subnet.id, start)
-                search_from = self._draft.search_from.get(pool, first[1])
-                value = self._used(version).first_free(search_from, last[1], unavailable)
-                self._draft.search_from[pool] = (last[1] if value is None else value) + 1
+                pool = (subnet.id, first)
+                search_from = self._draft.search_from.get(pool, first)
+                value = self._used(version).first_free(search_from, last, unavailable)
+                self._draft.search_from[pool] = (last if value is None else value) + 1
                 if value is not None:
                     taken.add(value)
                     return str(type(subnet.network.network_address)(value))

@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any, cast
 
 from ..config import Config
+from ..json_text import json_bytes
 from ..nb import keys, ops, schema
 from ..nb.addresses import Addressing, addressing
 from ..nb.ops import Operation
@@ -102,6 +103,15 @@ class Plan:
                 changes.append(ops.add_to_set(*step.target, members.pop(step.target)))
         return [*guards, *changes]
 
+    @cached_property
+    def body(self) -> bytes:
+        """The answer as JSON."""
+        return json_bytes(self.answer)
+
+    def render(self) -> None:
+        """Have `body` at hand: there is time for it while the database works."""
+        _ = self.body
+
     def is_done(self, view: View) -> bool:
         """Say whether all its changes are in the view."""
         return all(step.is_done(view) for step in self.steps)
@@ -146,7 +156,7 @@ class Draft:
         # What an existing switch keeps from address management, by its uuid.
         self.excluded: dict[str, set[int]] = {}
         # Where the search in a pool goes on: nothing below is free any more.
-        self.search_from: dict[tuple[str, str], int] = {}
+        self.search_from: dict[tuple[str, int], int] = {}
 
     # --- writing ----------------------------------------------------------
 

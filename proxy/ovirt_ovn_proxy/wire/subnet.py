@@ -10,8 +10,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, Union
+from functools import cached_property, lru_cache
+from operator import is_
+from typing import Any, NamedTuple, Union, cast
 
 from ..config import Config
 from ..nb import keys
@@ -117,6 +118,16 @@ class Subnet:
         """IP version, 4 or 6."""
         return self.network.version
 
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The pools as integers, first and last address; without those that make no sense."""
+        ends = ((ip_number(first), ip_number(last)) for first, last in self.pools)
+        return tuple(
+            (first[1], last[1])
+            for first, last in ends
+            if first and last and first[0] == last[0] == self.version
+        )
+
     def holds(self, ip: str) -> bool:
         """Say whether an address lies in the subnet; a malformed one does not."""
         number = ip_number(ip)
@@ -194,7 +205,20 @@ def default_pools(network: IpNetwork, gateway_ip: str | None) -> tuple[tuple[str
 
 
 def read_subnet(row: DhcpOptions) -> Subnet | None:
-    """Return what a row says, None if its CIDR is malformed."""
+    """Return what a row says, None if its CIDR is malformed.
+
+    Of one and the same row it is read once: each port's plan asks for all of its network's.
+    """
+    columns = (row.cidr, row.options, row.external_ids)
+    seen, subnet = getattr(row, "reading", ((), None))
+    # A column that changes gets another value, in rows of the replica as well.
+    if len(seen) != len(columns) or not all(map(is_, seen, columns)):
+        subnet = _read(row)
+        row.reading = (columns, subnet)
+    return cast("Subnet | None", subnet)
+
+
+def _read(row: DhcpOptions) -> Subnet | None:
     network = _network(row.cidr)
     if network is None:
         return None
