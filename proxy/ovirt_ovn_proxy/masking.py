@@ -70,7 +70,9 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 def printable_path(environ: WSGIEnvironment) -> str:
     """Return the path for logs: quoted, without the query string and Identity's /tokens/ID."""
     path = quote(environ.get("PATH_INFO", ""), safe="/:@-._~", encoding="latin-1")
-    return _TOKEN_IN_PATH.sub(rf"\1{_MASK}", path)[:200]
+    if "/tokens/" in path:
+        path = _TOKEN_IN_PATH.sub(rf"\1{_MASK}", path)
+    return path[:200]
 
 
 def traceback_text(error: BaseException) -> str:

@@ -63,7 +63,9 @@ class Application:
         started = time.monotonic()
         request_id = f"req-{uuid.uuid4()}"
         environ[REQUEST_ID] = request_id
-        request = _Request(environ)
+        request = Request(environ)
+        # All of a body is needed in memory: none goes to a file first, nor to a second place.
+        request.request_body_tempfile_limit = sys.maxsize
         request.is_body_seekable = isinstance(environ["wsgi.input"], io.BytesIO)
         reason = ""
         try:
@@ -104,12 +106,6 @@ class Application:
         )
         response.headers.update(error.headers)
         return response
-
-
-class _Request(Request):
-    """A request whose body goes to no file, nor to a second place: all is needed in memory."""
-
-    request_body_tempfile_limit = sys.maxsize
 
 
 class _Answer:

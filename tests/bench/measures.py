@@ -4,8 +4,8 @@
 
 Proxy and floor take turns in rounds, so that both see the same noise; a figure is the
 median of its rounds, or a percentile of all requests. Of every answer status, length and
-an id are looked at, of those about one port all of the JSON, and of lists too where plugs
-come one at a time.
+an id are looked at; after the turn, of those about one port all of the JSON, and of lists
+too where plugs come one at a time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bench.figures import (
     percentile,
 )
 from bench.raw import CheckError, Ovsdb
-from bench.targets import Floor, Proxy, Target, run_child
+from bench.targets import Call, Check, Floor, Proxy, Target, run_child
 from ovirt_ovn_proxy.nb.schema import DATABASE, PORT
 from ovirt_ovn_proxy.nb.session import choose_columns
 
@@ -208,10 +208,13 @@ def _measure_changes(bench: Bench, names: Sequence[str], is_secured: bool) -> No
     for _ in range(bench.effort.rounds):
         for side, target in enumerate(bench.sides):
             new = bench.new_ports(bench.effort.changes, is_secured)
-            turn, ports = take_turn(target, [partial(target.create, port) for port in new])
+            turn, checks = take_turn(target, [target.creation(port) for port in new])
             turns[0][side].append(turn)
-            updates = [partial(target.update, port, HOSTS[1]) for port in ports]
-            turns[1][side].append(take_turn(target, updates)[0])
+            ports = [check() for check in checks]
+            turn, updated = take_turn(target, [target.change(port, HOSTS[1]) for port in ports])
+            turns[1][side].append(turn)
+            for check_update in updated:
+                check_update()
             deletes = [partial(target.delete, port) for port in ports]
             turns[2][side].append(take_turn(target, deletes)[0])
     bench.check_ports()
@@ -276,12 +279,12 @@ def _plug_new(
     """List and create, so many times; return what it took and the ports."""
     listed = bench.content.ports[0].id
 
-    def plug(port: Port) -> tuple[bytes, Port]:
-        return target.list_ports(listed, keep=concurrency == 1), target.create(port)
+    def plug(create: Call[Port]) -> tuple[bytes, Check[Port]]:
+        return target.list_ports(listed, keep=concurrency == 1), create()
 
-    calls = [partial(plug, port) for port in bench.new_ports(count)]
+    calls = [partial(plug, target.creation(port)) for port in bench.new_ports(count)]
     turn, answers = take_turn(target, calls, concurrency)
-    ports = [port for _, port in answers]
+    ports = [check() for _, check in answers]
     if concurrency == 1:
         for number, (body, _) in enumerate(answers):
             _check_list(bench, target, body, ports[:number])
@@ -291,14 +294,14 @@ def _plug_new(
 def _plug_again(bench: Bench, target: Target, ports: Sequence[Port], concurrency: int) -> Turn:
     """List and update each of the ports; return what it took."""
 
-    def plug(port: Port) -> bytes:
-        body = target.list_ports(port.id, keep=concurrency == 1)
-        target.update(port, HOSTS[1])
-        return body
+    def plug(port: Port, update: Call[None]) -> tuple[bytes, Check[None]]:
+        return target.list_ports(port.id, keep=concurrency == 1), update()
 
-    turn, bodies = take_turn(target, [partial(plug, port) for port in ports], concurrency)
-    if concurrency == 1:
-        for body in bodies:
+    calls = [partial(plug, port, target.change(port, HOSTS[1])) for port in ports]
+    turn, answers = take_turn(target, calls, concurrency)
+    for body, check in answers:
+        check()
+        if concurrency == 1:
             _check_list(bench, target, body, ports)
     return turn
 

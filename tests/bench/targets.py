@@ -15,11 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from bench.content import HOSTS, Content, Port, port_values, shown, shown_by
 from bench.processes import cpu_s
@@ -42,8 +43,17 @@ _TESTS = _CHILDREN.parents[1]
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCES), str(_TESTS)])}
 
 
+T = TypeVar("T")
+Check = Callable[[], T]
+Call = Callable[[], Check[T]]
+
+
 class Target(Protocol):
-    """What can be measured; each call is one request of the engine."""
+    """What can be measured; each call is one request of the engine.
+
+    Of those that change a port the client's own work is not: `creation` and `change` make
+    the request ready and return the call that is, and that returns what looks at the answer.
+    """
 
     def prepare(self) -> None:
         """Do what is due before a round and is not measured."""
@@ -51,11 +61,11 @@ class Target(Protocol):
     def list_ports(self, port_id: str, *, keep: bool = False) -> bytes:
         """List all ports, among which this one must be; return the body if it is to be kept."""
 
-    def create(self, port: Port) -> Port:
-        """Create a port; return it as it was made."""
+    def creation(self, port: Port) -> Call[Port]:
+        """Return the call that creates a port; its check returns the port as it was made."""
 
-    def update(self, port: Port, host: str) -> None:
-        """Announce the host of a port."""
+    def change(self, port: Port, host: str) -> Call[None]:
+        """Return the call that announces the host of a port."""
 
     def delete(self, port: Port) -> None:
         """Delete a port."""
@@ -97,23 +107,29 @@ class Proxy:
         """Return the body of the list of all ports."""
         return self._send("GET", "/v2.0/ports", 200, keep=True).body
 
-    def create(self, port: Port) -> Port:
-        body = {"port": port_values(port)}
-        answer = self._send("POST", "/v2.0/ports", 201, body, keep=True)
-        made = json.loads(answer.body)["port"]
-        addresses = [entry["ip_address"] for entry in made["fixed_ips"]]
-        new = port._replace(id=made["id"], ip="".join(addresses))
-        if len(addresses) != bool(port.ip) or shown(made) != shown_by(new):
-            raise CheckError(f"POST of a port: {made}")
-        return new
+    def creation(self, port: Port) -> Call[Port]:
+        message = request("POST", "/v2.0/ports", {"port": port_values(port)}, self.port)
 
-    def update(self, port: Port, host: str) -> None:
+        def check(answer: Answer) -> Port:
+            made = json.loads(answer.body)["port"]
+            addresses = [entry["ip_address"] for entry in made["fixed_ips"]]
+            new = port._replace(id=made["id"], ip="".join(addresses))
+            if len(addresses) != bool(port.ip) or shown(made) != shown_by(new):
+                raise CheckError(f"POST of a port: {made}")
+            return new
+
+        return lambda: partial(check, self._exchange(message, 201, keep=True))
+
+    def change(self, port: Port, host: str) -> Call[None]:
         values = {"binding:host_id": host, "mac_address": port.mac}
-        path = f"/v2.0/ports/{port.id}"
-        answer = self._send("PUT", path, 200, {"port": values}, keep=True)
-        made = json.loads(answer.body)["port"]
-        if made["binding:host_id"] != host or shown(made) != shown_by(port):
-            raise CheckError(f"PUT of a port: {made}")
+        message = request("PUT", f"/v2.0/ports/{port.id}", {"port": values}, self.port)
+
+        def check(answer: Answer) -> None:
+            made = json.loads(answer.body)["port"]
+            if made["binding:host_id"] != host or shown(made) != shown_by(port):
+                raise CheckError(f"PUT of a port: {made}")
+
+        return lambda: partial(check, self._exchange(message, 200, keep=True))
 
     def delete(self, port: Port) -> None:
         self._send("DELETE", f"/v2.0/ports/{port.id}", 204)
@@ -127,24 +143,23 @@ class Proxy:
         self.list_ports(listed_id)
         path = f"/v2.0/networks/{port.network.id}"
         self._send("GET", path, 200, needle=port.network.id.encode())
-        return self.create(port)
+        return self.creation(port)()()
 
     def cpu_s(self) -> float:
         return cpu_s(self.pid)
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        status: int,
-        body: Any = None,
-        needle: bytes = b"",
-        keep: bool = False,
+        self, method: str, path: str, status: int, needle: bytes = b"", keep: bool = False
     ) -> Answer:
-        message = request(method, path, body, self.port)
+        return self._exchange(request(method, path, None, self.port), status, needle, keep)
+
+    def _exchange(
+        self, message: bytes, status: int, needle: bytes = b"", keep: bool = False
+    ) -> Answer:
         answer = exchange(self.port, message, needle=needle, keep=keep, tls=self._tls)
         if answer.status != status:
-            raise CheckError(f"{method} {path}: {answer.status}, not {status}")
+            line = message.partition(b"\r\n")[0].decode()
+            raise CheckError(f"{line}: {answer.status}, not {status}")
         return answer
 
 
@@ -180,17 +195,26 @@ class Floor:
         message = request("GET", "/v2.0/ports", None, self._port)
         return exchange(self._port, message, needle=listed.encode(), keep=keep).body
 
-    def create(self, port: Port) -> Port:
-        with self._lock:
-            self._transact_locked(self.create_operations(port))
-            counter = keys.SEQUENCE + port.network.id
-            self._counters[counter] = str(int(self._counters[counter]) + 1)
-        self._hosts[port.id] = HOSTS[0]
-        return port
+    def creation(self, port: Port) -> Call[Port]:
+        def create() -> Check[Port]:
+            with self._lock:
+                self._transact_locked(self.create_operations(port))
+                counter = keys.SEQUENCE + port.network.id
+                self._counters[counter] = str(int(self._counters[counter]) + 1)
+            self._hosts[port.id] = HOSTS[0]
+            return lambda: port
 
-    def update(self, port: Port, host: str) -> None:
-        self._transact(self.update_operations(port, host))
-        self._hosts[port.id] = host
+        return create
+
+    def change(self, port: Port, host: str) -> Call[None]:
+        operations = self.update_operations(port, host)
+
+        def update() -> Check[None]:
+            self._transact(operations)
+            self._hosts[port.id] = host
+            return lambda: None
+
+        return update
 
     def delete(self, port: Port) -> None:
         self._transact(self.delete_operations(port))
