@@ -46,7 +46,10 @@ class Workers:
             if len(self._threads) >= self._limit:
                 self._tasks.append(task)
                 return
-            thread = threading.Thread(target=self._work, args=(task,), name=name, daemon=True)
+            # By its seat: the arguments of a thread live as long as it does.
+            seat = _Seat()
+            seat.call(task)
+            thread = threading.Thread(target=self._work, args=(seat,), name=name, daemon=True)
             self._threads.add(thread)
         try:
             thread.start()
@@ -69,8 +72,9 @@ class Workers:
             for thread in threads:
                 thread.join()
 
-    def _work(self, task: Task | None) -> None:
-        seat = _Seat()
+    def _work(self, seat: _Seat) -> None:
+        seat.wait(-1)
+        task = seat.take()
         while task is not None:
             task()
             del task  # not to keep alive what it holds

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -14,25 +16,41 @@ from ovirt_ovn_proxy.workers import Workers
 PATIENCE_S = 5.0
 
 
-def test_one_thread_runs_what_comes_one_after_another() -> None:
-    """A task that comes when another has ended gets its thread."""
-    workers = Workers(limit=8, idle_s=PATIENCE_S)
+def test_who_waited_last_is_called() -> None:
+    """Of threads that wait only one is woken for a task, and for the next the same."""
+    workers = Workers(limit=4, idle_s=PATIENCE_S)
+    everybody = threading.Barrier(4)
+    for _ in range(4):
+        workers.run(lambda: void(everybody.wait(PATIENCE_S)), "worker")
     seen = []
     for _ in range(20):
-        done = threading.Event()
-
-        def task(done: threading.Event = done) -> None:
-            seen.append(threading.current_thread())
-            done.set()
-
-        workers.run(task, "first")
-        assert done.wait(PATIENCE_S)
-        time.sleep(0.002)  # the thread has to get back to waiting
+        until(lambda: 4 == len(workers._idle))
+        workers.run(lambda: seen.append(threading.current_thread()), "worker")
+    until(lambda: 20 == len(seen))
     workers.stop(is_waiting=True)
 
-    assert 20 == len(seen)
-    assert len(set(seen)) < 5
-    assert not any(thread.is_alive() for thread in seen)
+    assert 1 == len(set(seen))
+    assert not seen[0].is_alive()
+
+
+def test_nothing_of_a_task_is_kept() -> None:
+    """A thread that waits holds nothing of what it ran."""
+
+    class Task:
+        def __call__(self) -> None:
+            """Do nothing."""
+
+    workers = Workers(limit=1, idle_s=PATIENCE_S)
+    kept = []
+    for _ in range(2):
+        task = Task()
+        kept.append(weakref.ref(task))
+        workers.run(task, "worker")
+        del task
+        until(lambda: 1 == len(workers._idle))
+
+    assert [None, None] == [ref() for ref in kept]
+    workers.stop(is_waiting=True)
 
 
 def test_tasks_run_at_once() -> None:
@@ -73,3 +91,11 @@ def test_no_task_is_lost(idle_s: float) -> None:
 
 def void(_value: object) -> None:
     """Turn an expression into a task."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return as soon as a condition holds."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)

@@ -97,6 +97,21 @@ def test_sent_at_once() -> None:
     assert owner.take() == []
 
 
+@pytest.mark.parametrize("is_sending", [True, False])
+def test_meanwhile(is_sending: bool) -> None:
+    """What there is time for happens once the call is on its way, and before its reply."""
+    owner = Owner(is_sending=is_sending)
+    owner.queue.open()
+    seen: list[tuple[int, int]] = []
+
+    def meanwhile() -> None:
+        seen.append((owner._number, owner.woken))
+        (owner.sent or owner.take())[0].succeed({})
+
+    assert {} == owner.queue.call(b"one", 1, time.monotonic() + 5, meanwhile)
+    assert [(1, 0 if is_sending else 1)] == seen
+
+
 def test_order() -> None:
     """What comes while others wait in the queue waits behind them."""
     owner = Owner()

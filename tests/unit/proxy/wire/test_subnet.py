@@ -289,3 +289,23 @@ def test_modes(row: DhcpOptions, is_auto: bool, is_served: bool) -> None:
 
     assert found is not None
     assert (is_auto, is_served) == (found.is_auto, has_leases(row))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "attribute", "expected"),
+    [
+        ("cidr", "10.1.0.0/24", "network", ipaddress.ip_network("10.1.0.0/24")),
+        ("options", {"router": "10.0.0.9"}, "gateway_ip", "10.0.0.9"),
+        ("external_ids", {keys.SUBNET_DHCP: "False"}, "enable_dhcp", False),
+    ],
+)
+def test_a_row_is_read_again_when_it_changes(
+    column: str, value: Any, attribute: str, expected: Any
+) -> None:
+    """A row that stays the same is read once; one that the replica changes in place, again."""
+    row = DhcpOptions.new("one", cidr="10.0.0.0/24", options={"router": "10.0.0.1"})
+    before = read_subnet(row)
+    assert read_subnet(row) is before
+    setattr(row, column, value)
+
+    assert expected == getattr(read_subnet(row), attribute) != getattr(before, attribute)
