@@ -111,10 +111,13 @@ class NetworkingApi:
         token = request.environ.get("HTTP_X_AUTH_TOKEN")
         if token is not None or route.action not in _ANONYMOUS:
             request.environ[USER] = authorize(self._plugin, token).user
-        return self.answer(request, route)
+        return self.answer(request, route, self._config.request_timeout_s)
 
-    def answer(self, request: Request, route: Route) -> Response:
-        """Answer a request of somebody who may send it; raises as `__call__` does."""
+    def answer(self, request: Request, route: Route, timeout_s: float) -> Response:
+        """Answer a request of somebody who may send it; raises as `__call__` does.
+
+        `timeout_s`: how long it may wait for the database; the site may have set less.
+        """
         request_id = request_id_of(request)
         context = Context(
             config=self._config,
@@ -127,7 +130,7 @@ class NetworkingApi:
             route=route,
             context=context,
             comment=f"{request_id} {request.method} {printable_path(request.environ)}",
-            deadline=time.monotonic() + self._config.request_timeout_s,
+            deadline=time.monotonic() + min(timeout_s, self._config.request_timeout_s),
         )
         return self._answers[route.action](call)
 

@@ -22,15 +22,18 @@ _READING = ("list_bindings", "show_binding")
 # What becomes the port's own with the binding: not for a host to say.
 _OF_THE_PORT = {"profile", "vnic_type"}
 _OF_ONE_HOST = ("activate_binding", "confirm_binding", "delete_binding")
+# Hooks give up after 1.6 s. What were done later could undo what another host has done since:
+# the confirmation by which a migration begins takes away whom it finds announced.
+_TIMEOUT_S = 1.5
 
 
 class BindingsApi:
     """The bindings listener's requests, a function from request to response.
 
-    `answer` does what a host may have done.
+    `answer` does what a host may have done, within so many seconds.
     """
 
-    def __init__(self, answer: Callable[[Request, Route], Response]) -> None:
+    def __init__(self, answer: Callable[[Request, Route, float], Response]) -> None:
         self._answer = answer
 
     def __call__(self, request: Request) -> Response:
@@ -44,7 +47,7 @@ class BindingsApi:
         route = match_bindings(request.method, request.environ.get("PATH_INFO", ""))
         if route.action not in _READING:
             _check_own(names, route, request.body)
-        return self._answer(request, route)
+        return self._answer(request, route, _TIMEOUT_S)
 
 
 def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:

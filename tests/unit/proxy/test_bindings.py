@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from webob import Request, Response
 
+from ovirt_ovn_host.migration import CONFIRM_TIMEOUT_S
 from ovirt_ovn_proxy.bindings import BindingsApi
 from ovirt_ovn_proxy.client_certificate import KEY, ClientCertificate
 from ovirt_ovn_proxy.routes import Route
@@ -26,7 +27,8 @@ def ask(
     """Send a request; return its status and the action that was let through, "" for none."""
     let_through = []
 
-    def answer(request: Request, route: Route) -> Response:
+    def answer(request: Request, route: Route, timeout_s: float) -> Response:
+        assert 0 < timeout_s < CONFIRM_TIMEOUT_S
         assert request.environ[USER] == "alias.test,hv1.test"
         let_through.append(route.action)
         return Response(status=200)
