@@ -8,6 +8,8 @@ own bindings. Everything else is `app`'s.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 
 from webob import Request, Response
@@ -18,19 +20,23 @@ from .routes import Route, match_bindings
 from .wire.binding import BINDING
 from .wsgi import USER
 
+_NUMBER = re.compile("[0-9]{1,6}")
 _READING = ("list_bindings", "show_binding")
 # What becomes the port's own with the binding: not for a host to say.
 _OF_THE_PORT = {"profile", "vnic_type"}
 _OF_ONE_HOST = ("activate_binding", "confirm_binding", "delete_binding")
-# Hooks give up after 1.6 s. What were done later could undo what another host has done since:
-# the confirmation by which a migration begins takes away whom it finds announced.
+# How long hooks wait for a change at the least, where they do not say how long.
 _TIMEOUT_S = 1.5
+# From here to the hook.
+_WAY_S = 0.05
 
 
 class BindingsApi:
     """The bindings listener's requests, a function from request to response.
 
-    `answer` does what a host may have done, within so many seconds.
+    `answer` does what a host may have done, within so many seconds: what is done when the
+    hook that asked has given up could undo what another one has done since. A confirmation
+    above all, by which a migration begins, takes away whom it finds announced.
     """
 
     def __init__(self, answer: Callable[[Request, Route, float], Response]) -> None:
@@ -47,7 +53,15 @@ class BindingsApi:
         route = match_bindings(request.method, request.environ.get("PATH_INFO", ""))
         if route.action not in _READING:
             _check_own(names, route, request.body)
-        return self._answer(request, route, _TIMEOUT_S)
+        return self._answer(request, route, _timeout_s(request, route))
+
+
+def _timeout_s(request: Request, route: Route) -> float:
+    """Return for how long whoever sent a request waits, in seconds."""
+    given = request.environ.get("HTTP_OVIRT_TIMEOUT_MS", "")
+    if _NUMBER.fullmatch(given):
+        return max(0.0, int(given) / 1000 - _WAY_S)
+    return math.inf if route.action in _READING else _TIMEOUT_S
 
 
 def _check_own(names: frozenset[str], route: Route, body: bytes) -> None:

@@ -51,8 +51,8 @@ Call = Callable[[], Check[T]]
 class Target(Protocol):
     """What can be measured; each call is one request of the engine.
 
-    Of those that change a port the client's own work is not: `creation` and `change` make
-    the request ready and return the call that is, and that returns what looks at the answer.
+    The client's own work on a new or a changed port is not: `creation` and `change` make the
+    request ready and return the call that is, which returns what looks at the answer.
     """
 
     def prepare(self) -> None:
@@ -196,11 +196,11 @@ class Floor:
         return exchange(self._port, message, needle=listed.encode(), keep=keep).body
 
     def creation(self, port: Port) -> Call[Port]:
+        operations = self._port_operations(port)
+
         def create() -> Check[Port]:
             with self._lock:
-                self._transact_locked(self.create_operations(port))
-                counter = keys.SEQUENCE + port.network.id
-                self._counters[counter] = str(int(self._counters[counter]) + 1)
+                self._transact_locked([*self._next_counter(port.network.id), *operations])
             self._hosts[port.id] = HOSTS[0]
             return lambda: port
 
@@ -226,17 +226,25 @@ class Floor:
 
     def create_operations(self, port: Port) -> list[Operation]:
         """Return the operations of a POST."""
-        key, network = keys.SEQUENCE + port.network.id, port.network.id
+        return [*self._next_counter(port.network.id), *self._port_operations(port)]
+
+    def _next_counter(self, network: str) -> list[Operation]:
+        key = keys.SEQUENCE + network
         counter = self._counters[key]
-        row, groups = self._content.row(port), self._content.groups_of(port)
+        self._counters[key] = str(int(counter) + 1)
         return [
             ops.wait_key(NB_GLOBAL, self._nb_global, "external_ids", key, counter),
+            ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, self._counters[key]),
+        ]
+
+    def _port_operations(self, port: Port) -> list[Operation]:
+        row, groups = self._content.row(port), self._content.groups_of(port)
+        return [
             *(ops.wait_exists(PORT_GROUP, group) for group in groups),
-            ops.wait_exists(SWITCH, network),
-            ops.set_key(NB_GLOBAL, self._nb_global, "external_ids", key, str(int(counter) + 1)),
+            ops.wait_exists(SWITCH, port.network.id),
             {"op": "insert", "table": PORT, "uuid": port.id, "row": row},
             *(ops.add_to_set(PORT_GROUP, group, "ports", [port.id]) for group in groups),
-            ops.add_to_set(SWITCH, network, "ports", [port.id]),
+            ops.add_to_set(SWITCH, port.network.id, "ports", [port.id]),
             ops.comment(f"bench POST {port.id}"),
         ]
 

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,21 +187,25 @@ def test_the_host_of_the_vm(site: Site, nb: OvsdbServer, port_id: str) -> None:
 
 def test_a_confirmation_comes_in_time_or_not_at_all(pki: Path) -> None:
     """What a hook has given up, as no database was there, is not done when it is back."""
-    with ovsdb_server() as nb, running(pki, nb.remote) as site:
+    with ovsdb_server() as nb, running(pki, nb.remote) as site, ThreadPoolExecutor(1) as pool:
         with running_api(nb) as api:
             network_id = api.create("network", name="red")["id"]
             values: Any = {"device_owner": "oVirt", "binding:host_id": "hv1.test"}
             path = f"ports/{api.create('port', network_id=network_id, **values)['id']}/bindings"
         hv1, hv2 = Host(site, "hv1.test"), Host(site, "hv2.test")
+        assert 201 == hv2("POST", path, binding("hv2.test"))[0]
         nb.kill()
-        started = time.monotonic()
-        assert 503 == hv1("PUT", f"{path}/hv1.test/confirm")[0]
-        # Requests of others wait for longer.
-        assert time.monotonic() - started < 4
+        confirmation = f"{path}/hv1.test/confirm"
+        waits = {"Ovirt-Timeout-Ms": "1000"}
+        late = pool.submit(lambda: hv1("PUT", confirmation, headers=waits))
+        time.sleep(1.2)
         nb.start()
         site.wait_ready()
-        assert 201 == hv2("POST", path, binding("hv2.test"))[0]
+
+        assert 503 == late.result(PATIENCE_S)[0]
         assert LISTED == options(nb, path.split("/")[1])
+        assert 200 == hv1("PUT", confirmation, headers={"Ovirt-Timeout-Ms": "9000"})[0]
+        assert "{}" == options(nb, path.split("/")[1])
 
 
 def test_a_cancelled_migration(site: Site, nb: OvsdbServer, port_id: str) -> None:

@@ -110,7 +110,7 @@ class Bindings:
             end = time.monotonic() + share_s
             request = _request(method, host, f"{prefix}/v2.0/ports/{port_id}/bindings{path}", body)
             try:
-                answer = self._tell(listener, request, expected, end)
+                answer = self._tell(listener, *request, expected, end)
             except Refused:
                 raise
             except BindingsError as error:
@@ -121,7 +121,9 @@ class Bindings:
                 return answer
         raise (Unanswered if is_open else BindingsError)("; ".join(reasons))
 
-    def _tell(self, listener: Listener, request: bytes, expected: int, end: float) -> bytes:
+    def _tell(
+        self, listener: Listener, head: Sequence[str], content: bytes, expected: int, end: float
+    ) -> bytes:
         where = f"{listener[0]} port {listener[1]}"
         try:
             connection = self._connect(listener, end)
@@ -129,17 +131,20 @@ class Bindings:
             raise BindingsError(f"{where}: {_words(error)}") from error
         try:
             with connection:
-                status, content = _exchange(connection, request, end)
+                # What is not answered by then is not to be done later, in the way of others.
+                patience = f"Ovirt-Timeout-Ms: {int(1000 * _remaining_s(end))}"
+                request = "\r\n".join([*head, patience, "", ""]).encode() + content
+                status, answer = _exchange(connection, request, end)
         except (OSError, ValueError) as error:
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                 # From TLS 1.3 on a client hears only now that its certificate is not taken.
                 raise Refused(0, f"{where}: TLS: {_words(error)}") from error
             raise Unanswered(f"{where}: {_words(error)}") from error
         if status >= 500:
-            raise Unanswered(f"{where}: {_explain(status, content)}")
+            raise Unanswered(f"{where}: {_explain(status, answer)}")
         if status != expected:
-            raise Refused(status, f"{where}: {_explain(status, content)}")
-        return content
+            raise Refused(status, f"{where}: {_explain(status, answer)}")
+        return answer
 
     def _connect(self, listener: Listener, end: float) -> ssl.SSLSocket:
         """Return a connection whose other side has proved to be of our site."""
@@ -216,18 +221,17 @@ def _no_password() -> str:
     raise ValueError("the key has a password")
 
 
-def _request(method: str, host: str, path: str, body: Any) -> bytes:
+def _request(method: str, host: str, path: str, body: Any) -> tuple[list[str], bytes]:
+    """Return a request's head, by lines, and its content."""
     content = b"" if body is None else fastjson.dumps(body).encode()
-    lines = [
+    head = [
         f"{method} {path} HTTP/1.1",
         f"Host: {f'[{host}]' if ':' in host else host}",
         "Connection: close",
         "Content-Type: application/json",
         f"Content-Length: {len(content)}",
-        "",
-        "",
     ]
-    return "\r\n".join(lines).encode() + content
+    return head, content
 
 
 def _explain(status: int, body: bytes) -> str:

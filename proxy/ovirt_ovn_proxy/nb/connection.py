@@ -144,7 +144,8 @@ class Connection(Generic[R]):
     ) -> list[Any]:
         """Have one transaction committed (RFC 7047 section 4.1.3) and return its results.
 
-        `meanwhile` is called while the server works; it must not raise.
+        `meanwhile` is called once the transaction is sent or queued, before its reply is
+        waited for; it must not raise.
         When it returns, or raises GuardFailed or TransactionRefused, `replica`
         shows everything that was committed before, this transaction included.
         Raises NotReady if certainly nothing was sent (no session, or the

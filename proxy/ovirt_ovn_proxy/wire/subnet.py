@@ -125,7 +125,7 @@ class Subnet:
         return tuple(
             (first[1], last[1])
             for first, last in ends
-            if first and last and first[0] == last[0] == self.version
+            if first and last and first[0] == last[0] == self.version and first <= last
         )
 
     def holds(self, ip: str) -> bool:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 from webob import Request, Response
 
-from ovirt_ovn_host.migration import CONFIRM_TIMEOUT_S
 from ovirt_ovn_proxy.bindings import BindingsApi
 from ovirt_ovn_proxy.client_certificate import KEY, ClientCertificate
 from ovirt_ovn_proxy.routes import Route
@@ -28,7 +28,6 @@ def ask(
     let_through = []
 
     def answer(request: Request, route: Route, timeout_s: float) -> Response:
-        assert 0 < timeout_s < CONFIRM_TIMEOUT_S
         assert request.environ[USER] == "alias.test,hv1.test"
         let_through.append(route.action)
         return Response(status=200)
@@ -126,3 +125,31 @@ def test_a_certificate_without_names() -> None:
     nobody = ClientCertificate({"subjectAltName": (("DNS", "*.test"),)})
 
     assert (403, "") == ask("POST", PORT, {"binding": {"host": "*.test"}}, **{KEY: nobody})
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "expected"),
+    [
+        ("GET", None, math.inf),
+        ("DELETE", None, 1.5),
+        ("GET", "2500", 2.45),
+        ("DELETE", "8000", 7.95),
+        ("DELETE", "49", 0),
+        *(("DELETE", given, 1.5) for given in ("", "-1", "1.5", "soon", "1" * 7, "\u0661")),
+    ],
+)
+def test_how_long_a_host_waits(method: str, given: str | None, expected: float) -> None:
+    """A request is done while its hook waits; one that does not say for how long, in 1.5 s."""
+    seen = []
+
+    def answer(_request: Request, _route: Route, timeout_s: float) -> Response:
+        seen.append(timeout_s)
+        return Response(status=200)
+
+    request = Request.blank(f"{PORT}/hv1.test", method=method)
+    request.environ[KEY] = HV1
+    if given is not None:
+        request.environ["HTTP_OVIRT_TIMEOUT_MS"] = given
+
+    assert 200 == request.get_response(Application(BindingsApi(answer))).status_int
+    assert [pytest.approx(expected)] == seen

@@ -309,3 +309,21 @@ def test_a_row_is_read_again_when_it_changes(
     setattr(row, column, value)
 
     assert expected == getattr(read_subnet(row), attribute) != getattr(before, attribute)
+
+
+@pytest.mark.parametrize(
+    ("pools", "expected"),
+    [
+        ("10.0.0.5-10.0.0.9 10.0.0.20-10.0.0.20", [5, 9, 20, 20]),
+        ("", []),
+        ("10.0.0.9-10.0.0.5 10.0.0.9-10.0.0.30", [9, 30]),
+        ("10.0.0.5-fd00::9 fd00::5-fd00::9 10.0.0.5-it 10.0.0.6-10.0.0.7", [6, 7]),
+    ],
+)
+def test_pools_as_numbers(pools: str, expected: list[int]) -> None:
+    """Of what others wrote, the pools that have no addresses are left out."""
+    found = read_subnet(a_subnet(external_ids={keys.SUBNET_POOLS: pools}))
+
+    assert found is not None
+    base = int(ipaddress.ip_address("10.0.0.0"))
+    assert expected == [number - base for span in found.spans for number in span]
