@@ -210,12 +210,11 @@ def read_subnet(row: DhcpOptions) -> Subnet | None:
     Of one and the same row it is read once: each port's plan asks for all of its network's.
     """
     columns = (row.cidr, row.options, row.external_ids)
-    seen, subnet = getattr(row, "reading", ((), None))
+    reading = getattr(row, "reading", None)
     # A column that changes gets another value, in rows of the replica as well.
-    if len(seen) != len(columns) or not all(map(is_, seen, columns)):
-        subnet = _read(row)
-        row.reading = (columns, subnet)
-    return cast("Subnet | None", subnet)
+    if reading is None or not all(map(is_, reading[0], columns)):
+        reading = row.reading = (columns, _read(row))
+    return cast("Subnet | None", reading[1])
 
 
 def _read(row: DhcpOptions) -> Subnet | None:
