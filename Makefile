@@ -28,6 +28,11 @@ COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode 
 # make rpm: for which distributions, if not for that of this machine.
 DIST ?=
 
+# Tests wait more than they compute, so there are more at once than processors. Those of
+# migrations measure how long a machine was silent, and are alone.
+WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
+AT_ONCE = -n $(WORKERS) --dist worksteal
+
 BENCH_ARGS ?=
 SOAK_S ?= 600
 SOAK_ARGS ?=
@@ -60,7 +65,8 @@ demo: tools-demo ## two hosts with a virtual machine each, to look at; root
 	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) tests/system/demo.py
 
 check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
-	$(PY) -m pytest
+	$(PY) -m pytest $(AT_ONCE) --ignore=tests/migration
+	$(PY) -m pytest tests/migration
 
 lint: tools-check ## style and likely bugs
 	$(PY) -m ruff check $(SOURCES)
@@ -75,13 +81,13 @@ typecheck: tools-check ## types, strictly
 	$(PY) -m mypy tests
 
 test-unit: tools-check ## tests without a process or a socket of OVN
-	$(PY) -m pytest tests/unit
+	$(PY) -m pytest $(AT_ONCE) tests/unit
 
 test-daemon: tools-check ## tests on real OVN daemons
-	$(PY) -m pytest tests/daemon tests/clients tests/faults
+	$(PY) -m pytest $(AT_ONCE) tests/daemon tests/clients tests/faults
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
-	$(PY) -m pytest tests/system
+	$(PY) -m pytest $(AT_ONCE) tests/system
 
 test-migration: tools-check ## tests on VMs that move between hosts; root
 	$(PY) -m pytest -s tests/migration

@@ -48,11 +48,11 @@ def test_site_in_order(config_file: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("line", "finding"),
     [
-        (f"ovn-remote=tcp:127.0.0.1:{free_port()}", "[OVN REMOTE] ovn-remote: "),
+        ("ovn-remote=tcp:127.0.0.1:{port}", "[OVN REMOTE] ovn-remote: "),
         ("ovirt-sso-client-secret=wrong", "the engine's SSO: it refuses ovirt-sso-client-secret"),
         ("ovirt-sso-client-id=nobody", "the engine's SSO: it does not know ovirt-sso-client-id"),
         (
-            f"ovirt-host=https://127.0.0.1:{free_port()}",
+            "ovirt-host=https://127.0.0.1:{port}",
             "[OVIRT] ovirt-host: The engine cannot be reached: Connection refused",
         ),
         ("ovirt-ca-file={pki}/otherca.pem", "[OVIRT] ovirt-host: TLS with the engine fails"),
@@ -70,7 +70,8 @@ def test_what_fails_is_named(
     folder = config_file.parent / "conf.d"
     folder.mkdir()
     section = "OVN REMOTE" if line.startswith("ovn-") else "OVIRT"
-    (folder / "a.conf").write_text(f"[{section}]\n{line.format(pki=engine_pki)}\n")
+    setting = line.format(pki=engine_pki, port=free_port())
+    (folder / "a.conf").write_text(f"[{section}]\n{setting}\n")
 
     status, output = check(config_file, capsys)
 
