@@ -32,6 +32,8 @@ class RawReplica:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {}
         self.complete = False
         self.applied = 0
+        self.applied_by: set[str] = set()
+        """The names of the threads that did so."""
         self.raise_next: Exception | None = None
 
     def load(self, table: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -49,6 +51,7 @@ class RawReplica:
             error, self.raise_next = self.raise_next, None
             raise error
         self.applied += 1
+        self.applied_by.add(threading.current_thread().name)
         for table, rows in updates.items():
             for row_uuid, change in rows.items():
                 for kind, row in change.items():
@@ -74,9 +77,11 @@ def insert(name: str, row_uuid: str | None = None) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def connected(remotes: str, **options: Any) -> Iterator[Connection[RawReplica]]:
+def connected(
+    remotes: str, make_replica: Callable[[], RawReplica] = RawReplica, **options: Any
+) -> Iterator[Connection[RawReplica]]:
     """Give a connection, started, and see to it that its thread really ends."""
-    connection = Connection(parse_remotes(remotes), RawReplica, **options)
+    connection = Connection(parse_remotes(remotes), make_replica, **options)
     connection.start()
     try:
         yield connection

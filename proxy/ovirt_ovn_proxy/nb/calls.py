@@ -59,6 +59,11 @@ class Call:
         self._error = error
         self._done.release()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether wait() returns at once."""
+        return not self._done.locked()
+
     def wait(self, timeout_s: float) -> Mapping[str, Any] | None:
         """Return the reply, None if there is none yet after `timeout_s`; or raise."""
         if not self._done.acquire(timeout=min(max(timeout_s, 0), threading.TIMEOUT_MAX)):
@@ -72,15 +77,17 @@ class CallQueue:
     """Calls not sent yet. Closed at first.
 
     `send` sends a call at once, or says that it has to wait for the connection's thread;
-    `wake` makes that look at the queue, `status` gives the text of NotReady. After
-    `patience_s` without a session nobody is kept waiting for one any more. `lock` is held
-    while calls are taken or sent, by whichever thread.
+    `read` may wait for the reply by reading it, up to a deadline; `wake` makes the thread
+    look at the queue, `status` gives the text of NotReady. After `patience_s` without a
+    session nobody is kept waiting for one any more. `lock` is held while calls are taken or
+    sent, by whichever thread.
     """
 
     def __init__(
         self,
         patience_s: float,
         send: Callable[[Call], bool],
+        read: Callable[[Call, float], None],
         wake: Callable[[], None],
         status: Callable[[], str],
     ) -> None:
@@ -89,6 +96,7 @@ class CallQueue:
         self.closed_since = time.monotonic()
         self._patience_s = patience_s
         self._send = send
+        self._read = read
         self._wake = wake
         self._status = status
         self._calls: list[Call] = []
@@ -122,6 +130,7 @@ class CallQueue:
         if is_first and not is_sent:
             self._wake()
         meanwhile()
+        self._read(call, deadline)
         reply = call.wait(deadline - time.monotonic())
         if reply is None:
             with self.lock:

@@ -3,19 +3,16 @@
 """The process's one connection to the Northbound database.
 
 I/O. One thread owns the socket and keeps the replica current; request threads
-send their transactions, or hand them over, and wait for the reply with a deadline. It
-follows the cluster's leader over several remotes and comes back by itself after any
-failure. Nothing is ever sent twice.
+send their transactions, or hand them over, and wait for the reply with a deadline, one of
+them by reading in the thread's place. It follows the cluster's leader over several remotes
+and comes back by itself after any failure. Nothing is ever sent twice.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import os
-import select
-import socket
 import ssl
 import threading
 import time
@@ -32,6 +29,7 @@ from .rotation import CONNECT, DISCONNECT, PROBE, Rotation
 from .schema import DATABASE, NB_GLOBAL
 from .session import ECHO, Copy, R, Session, SessionOver
 from .transport import Transport
+from .watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +40,8 @@ _CANCELED = "canceled"
 # 100 ms or more, executes the transaction again, though the first may be committed yet. Then
 # guards fail on what it did itself.
 _AGAIN_AFTER_S = 0.2
+# So long at most reads who waits for a reply: nobody can end the session meanwhile.
+_READ_FOR_S = 0.1
 _BARRIER_KEY = "ovirt_barrier"
 
 
@@ -72,22 +72,20 @@ class Connection(Generic[R]):
         self._tls = tls
         self._write_barrier = write_barrier
 
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.setblocking(False)
-        self._wake_sender.setblocking(False)
-        self._poll = select.poll()
-        self._poll.register(self._wake_receiver, select.POLLIN)
-        self._calls = CallQueue(patience_s, self._send_now, self._wake, self.status)
+        self._watch = Watch()
+        wake = self._watch.wake
+        self._calls = CallQueue(patience_s, self._send_now, self._read_for, wake, self.status)
         self._ids = itertools.count(1)
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-        # The rest belongs to the thread, but for what is sent: that is under the queue's lock.
+        # The rest belongs to the thread, but for what is sent, which is under the queue's lock,
+        # and what is read, which takes the turn to read.
         self._copy: Copy[R] = Copy()
         self._transport: Transport | None = None
-        self._watched = (-1, 0)  # its descriptor and events, as the poll object knows them
         self._session: Session[R] | None = None
         self._framer = Framer()
+        self._failure: Exception | None = None  # what has happened to another thread that read
         self._sent: dict[int, Call] = {}
         self._servers = Rotation(remotes, probe_interval_ms)
 
@@ -107,12 +105,11 @@ class Connection(Generic[R]):
         """
         self._stopping = True
         self._calls.end()
-        self._wake()
+        self._watch.wake()
         if self._thread is not None:
             self._thread.join(timeout_s)
         if self._thread is None or not self._thread.is_alive():
-            self._wake_sender.close()
-            self._wake_receiver.close()
+            self._watch.close()
 
     @property
     def replica(self) -> R | None:
@@ -209,13 +206,31 @@ class Connection(Generic[R]):
             return False
         self._sent[call.id] = call
         if not transport.send_now(call.payload):
-            self._wake()  # for the rest, or to see what has become of the connection
+            self._watch.wake()  # for the rest, or to see what has become of the connection
         return True
 
-    def _wake(self) -> None:
-        # Full: the thread is awake anyway. Closed: it has ended.
-        with contextlib.suppress(OSError):
-            self._wake_sender.send(b"\0")
+    def _read_for(self, call: Call, deadline: float) -> None:
+        """Read until a call has its reply, unless another thread reads; it raises nothing.
+
+        What goes wrong is for the connection's thread.
+        """
+        if not self._watch.take_turn():
+            return
+        try:
+            end = min(deadline, time.monotonic() + _READ_FOR_S)
+            while not call.is_done and self._failure is None:
+                if not self._watch.has_input(max(end - time.monotonic(), 0)):
+                    break
+                self._read()
+        except Exception as error:
+            self._failure = error
+        except BaseException:
+            self._failure = RuntimeError("interrupted while it read")
+            raise
+        finally:
+            self._watch.end_turn()
+            if self._failure is not None or (self._session and self._session.outgoing):
+                self._watch.wake()
 
     # --- the thread --------------------------------------------------------
 
@@ -249,19 +264,19 @@ class Connection(Generic[R]):
         elif action == PROBE and self._transport and self._session:
             self._session.outgoing.append(ECHO)
             self._write(self._transport, self._session)
-        readable = self._wait()
+        is_readable = self._wait()
         if self._transport is None:
             return
         if self._session is None:
             self._establish(self._transport)
             return
-        if readable:
-            self._read(self._transport, self._session)
+        if is_readable or self._failure is not None:
+            self._read_in_turn(blocking=False)  # what another thread leaves is told again
         self._servers.listened()
         self._write(self._transport, self._session)
 
     def _connect(self) -> None:
-        self._transport = Transport(self._servers.take_turn(), self._tls, self._wake)
+        self._transport = Transport(self._servers.take_turn(), self._tls, self._watch.wake)
         self._establish(self._transport)
 
     def _establish(self, transport: Transport) -> None:
@@ -273,31 +288,27 @@ class Connection(Generic[R]):
 
     def _wait(self) -> bool:
         """Wait for the socket, another thread or the next deadline; true if there is input."""
-        self._watch()
-        is_readable = False
-        for fd, _ in self._poll.poll(self._servers.timeout_ms()):
-            if fd == self._watched[0]:
-                is_readable = True
-            else:
-                # Before the queue is taken: after it, a wake-up that came between would be lost.
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_receiver.recv(4096)
-        return is_readable
-
-    def _watch(self) -> None:
-        """Have the poll object look at the transport as it is now."""
-        transport = self._transport
+        transport, timeout_ms = self._transport, self._servers.timeout_ms()
         fd = transport.fileno() if transport is not None else -1
         events = transport.events(bool(self._calls)) if transport is not None and fd >= 0 else 0
-        if (fd, events) == self._watched:
-            return
-        if self._watched[0] >= 0:
-            self._poll.unregister(self._watched[0])
-        if fd >= 0:
-            self._poll.register(fd, events)
-        self._watched = (fd, events)
+        return self._watch.wait(fd, events, timeout_ms)
 
-    def _read(self, transport: Transport, session: Session[R]) -> None:
+    def _read_in_turn(self, blocking: bool) -> None:
+        """Read, unless another thread does (`blocking`: after it); raise what went wrong there."""
+        if self._watch.reading.acquire(blocking=blocking):
+            try:
+                if self._failure is None:
+                    self._read()
+            finally:
+                self._watch.reading.release()
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self) -> None:
+        """Take what has arrived, by whichever thread has the turn to read."""
+        transport, session = self._transport, self._session
+        if transport is None or session is None:
+            return
         for data in transport.receive():
             self._servers.heard()
             for message, body in self._framer.read(data):
@@ -311,15 +322,17 @@ class Connection(Generic[R]):
         _log.info("northbound: in sync with %s", self._servers.remote)
         self._servers.all_is_well()
         self._calls.open()
+        self._watch.lend()
         if self._copy.replica is not None:
             self._copy.replica.settle()
 
     def _write(self, transport: Transport, session: Session[R]) -> None:
         try:
             with self._calls.lock:
-                if session.outgoing:
-                    transport.send(b"".join(session.outgoing))  # one write wakes the server once
-                    session.outgoing.clear()
+                outgoing = session.outgoing[:]
+                if outgoing:
+                    transport.send(b"".join(outgoing))  # one write wakes the server once
+                    del session.outgoing[: len(outgoing)]  # who reads may have added some
                 if transport.flush() and self._calls:
                     for call in self._calls.take():
                         self._sent[call.id] = call
@@ -327,7 +340,7 @@ class Connection(Generic[R]):
                     transport.flush()
         except OSError:
             # What the server said before it closed is worth more: replies, a TLS alert.
-            self._read(transport, session)
+            self._read_in_turn(blocking=True)
             raise
 
     def _replied(self, call_id: Any, message: Mapping[str, Any]) -> None:
@@ -350,9 +363,11 @@ class Connection(Generic[R]):
     def _close(self, reason: str) -> None:
         problem = f"{self._servers.remote}: {reason}"
         self._calls.close(problem)
-        if self._transport is not None:
-            self._transport.close()
-        self._transport = self._session = None
+        with self._watch.reading:
+            self._watch.forget()
+            if self._transport is not None:
+                self._transport.close()
+            self._transport = self._session = self._failure = None
         sent, self._sent = self._sent, {}
         for call in sent.values():
             call.fail(OutcomeUnknown(problem))

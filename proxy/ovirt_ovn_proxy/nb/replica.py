@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The disposable copy of the Northbound tables in memory, with its indexes.
 
-Owns the rows and the lock. One thread (the connection's) changes it, a whole
-transaction at a time; readers hold `lock` while they look. Knows rows, no REST
-objects and no sockets. It is updated in place: at 100,000 ports, a copy for each
-update would cost more than everything else.
+Owns the rows and the lock. One thread at a time changes it (the connection's, or
+one that reads in its place), a whole transaction at a time; readers hold `lock`
+while they look. Knows rows, no REST objects and no sockets. It is updated in place:
+at 100,000 ports, a copy for each update would cost more than everything else.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class SessionOver(NorthboundError):
 
 
 class ReplicaLoader(Protocol):
-    """What a session fills. Only the thread of the session calls it.
+    """What a session fills. One thread at a time calls it.
 
     It must be free of reference cycles: the garbage collector is kept off it.
     """

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One non-blocking connection to an OVSDB server: bytes in, bytes out.
 
-I/O. Owns one socket, plain or TLS, and belongs to one thread. Others may send; who sends
-holds a lock of the owner's. Knows nothing of JSON-RPC.
+I/O. Owns one socket, plain or TLS, and belongs to one thread. Others may send and receive:
+who does so holds a lock of the owner's, one for each. Knows nothing of JSON-RPC.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +17,20 @@ from ovirt_ovn_proxy.nb.calls import Call, CallQueue, encode
 
 
 class Owner:
-    """Has a queue, and counts the wake-ups; while `is_sending`, calls go at once."""
+    """Has a queue, and counts the wake-ups; while `is_sending`, calls go at once.
+
+    `read` is what a thread does that waits for a reply.
+    """
 
     def __init__(self, patience_s: float = 5.0, is_sending: bool = False) -> None:
         self.woken = 0
         self.is_sending = is_sending
         self.sent: list[Call] = []
-        self.queue = CallQueue(patience_s, self._send, self._wake, lambda: "the status")
+        self.read: Callable[[Call, float], None] = lambda call, deadline: None
+        self.queue = CallQueue(patience_s, self._send, self._read, self._wake, lambda: "the status")
+
+    def _read(self, call: Call, deadline: float) -> None:
+        self.read(call, deadline)
 
     def _send(self, call: Call) -> bool:
         assert self.queue.lock.locked()

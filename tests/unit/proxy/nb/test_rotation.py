@@ -122,3 +122,33 @@ def test_news() -> None:
 
     assert servers.problems == {}
     assert servers.blame("no route")
+
+
+def test_last_words(clock: Clock) -> None:
+    """A server that said something right before it was lost is not taken for connected."""
+    servers = Rotation([A, B], 5000)
+    servers.start()
+    wait(servers, clock)
+    servers.take_turn()
+    servers.connected()
+    servers.heard()
+    servers.end_turn(answered=False, away_s=0.0)
+
+    assert wait(servers, clock) == (CONNECT, 0)
+    assert servers.take_turn() == B
+
+
+def test_a_server_that_others_listen_to(clock: Clock) -> None:
+    """What is heard between two looks counts from when it was heard."""
+    servers = Rotation([A], 5000)
+    servers.start()
+    wait(servers, clock)
+    servers.take_turn()
+    servers.connected()
+    servers.listened()
+    clock.ms += 4000
+    servers.heard()
+    clock.ms += 2000
+    servers.listened()
+
+    assert wait(servers, clock) == (PROBE, 3000)
