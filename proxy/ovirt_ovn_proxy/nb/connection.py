@@ -210,11 +210,12 @@ class Connection(Generic[R]):
         return True
 
     def _read_for(self, call: Call, deadline: float) -> None:
-        """Read until a call has its reply, unless another thread reads; it raises nothing.
+        """Read until a call has its reply, if that is all that is waited for; raises nothing.
 
-        What goes wrong is for the connection's thread.
+        Of several calls the connection's thread reads the replies, many at a time. What goes
+        wrong is for that thread too.
         """
-        if not self._watch.take_turn():
+        if len(self._sent) > 1 or not self._watch.take_turn():
             return
         try:
             end = min(deadline, time.monotonic() + _READ_FOR_S)
