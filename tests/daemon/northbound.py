@@ -104,7 +104,7 @@ def shown(connection: Connection[RawReplica]) -> set[str]:
     return connection.replica.names()
 
 
-def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
+def in_thread(action: Callable[[], Any], name: str | None = None) -> Callable[[], Any]:
     """Start `action` in a thread; the returned function waits and gives result or error."""
     outcome: list[Any] = []
 
@@ -114,7 +114,7 @@ def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
         except NorthboundError as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, name=name)
     thread.start()
 
     def result() -> Any:

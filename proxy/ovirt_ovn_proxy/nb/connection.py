@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic
 
 from ..errors import GuardFailed, NotReady, OutcomeUnknown, ProxyError, TransactionRefused
@@ -29,7 +30,7 @@ from .rotation import CONNECT, DISCONNECT, PROBE, Rotation
 from .schema import DATABASE, NB_GLOBAL
 from .session import ECHO, Copy, R, Session, SessionOver
 from .transport import Transport
-from .watch import Watch
+from .watch import CLOSED, Watch
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ class Connection(Generic[R]):
         self._transport: Transport | None = None
         self._session: Session[R] | None = None
         self._framer = Framer()
-        self._failure: Exception | None = None  # what has happened to another thread that read
+        self._was_ready = False  # in this session, which may be about to end
+        self._failure: Exception | None = None  # of whoever read
         self._sent: dict[int, Call] = {}
         self._servers = Rotation(remotes, probe_interval_ms)
 
@@ -213,25 +215,24 @@ class Connection(Generic[R]):
         """Read until a call has its reply, if that is all that is waited for; raises nothing.
 
         Of several calls the connection's thread reads the replies, many at a time. What goes
-        wrong is for that thread too.
+        wrong is for that thread too. A signal handler may raise anywhere in the main thread,
+        which therefore waits.
         """
-        if len(self._sent) > 1 or not self._watch.take_turn():
+        if len(self._sent) > 1 or threading.get_ident() == threading.main_thread().ident:
             return
-        try:
-            end = min(deadline, time.monotonic() + _READ_FOR_S)
+        if not self._watch.take_turn():
+            return
+        session = self._session
+        end = min(deadline, time.monotonic() + _READ_FOR_S)
+        with suppress(Exception):  # it is in `_failure`
             while not call.is_done and self._failure is None:
-                if not self._watch.has_input(max(end - time.monotonic(), 0)):
+                remaining_s = end - time.monotonic()
+                if remaining_s <= 0 or not self._watch.has_input(remaining_s):
                     break
                 self._read()
-        except Exception as error:
-            self._failure = error
-        except BaseException:
-            self._failure = RuntimeError("interrupted while it read")
-            raise
-        finally:
-            self._watch.end_turn()
-            if self._failure is not None or (self._session and self._session.outgoing):
-                self._watch.wake()
+        self._watch.end_turn()
+        if self._failure is not None or (session is not None and session.outgoing):
+            self._watch.wake()
 
     # --- the thread --------------------------------------------------------
 
@@ -265,15 +266,17 @@ class Connection(Generic[R]):
         elif action == PROBE and self._transport and self._session:
             self._session.outgoing.append(ECHO)
             self._write(self._transport, self._session)
-        is_readable = self._wait()
+        events = self._wait()
         if self._transport is None:
             return
         if self._session is None:
             self._establish(self._transport)
             return
-        if is_readable or self._failure is not None:
-            self._read_in_turn(blocking=False)  # what another thread leaves is told again
-        self._servers.listened()
+        if events or self._failure is not None:
+            # What another thread leaves is told again; that the server has closed, all the time.
+            self._read_in_turn(blocking=bool(events & CLOSED))
+        if not self._watch.reading.locked():  # else that thread takes note of what it reads
+            self._servers.listened()
         self._write(self._transport, self._session)
 
     def _connect(self) -> None:
@@ -287,8 +290,8 @@ class Connection(Generic[R]):
             self._session = Session(self._copy, self._make_replica, self._replied)
             self._write(transport, self._session)
 
-    def _wait(self) -> bool:
-        """Wait for the socket, another thread or the next deadline; true if there is input."""
+    def _wait(self) -> int:
+        """Wait for the socket, another thread or the next deadline; return the socket's events."""
         transport, timeout_ms = self._transport, self._servers.timeout_ms()
         fd = transport.fileno() if transport is not None else -1
         events = transport.events(bool(self._calls)) if transport is not None and fd >= 0 else 0
@@ -306,20 +309,29 @@ class Connection(Generic[R]):
             raise self._failure
 
     def _read(self) -> None:
-        """Take what has arrived, by whichever thread has the turn to read."""
+        """Take what has arrived, by whichever thread has the turn to read.
+
+        After an error nobody reads on in this session, as a message may be lost.
+        """
         transport, session = self._transport, self._session
         if transport is None or session is None:
             return
-        for data in transport.receive():
-            self._servers.heard()
-            for message, body in self._framer.read(data):
-                session.handle(message, body)
-                if session.greeted and not self.ready:
-                    self._servers.greeted()
-                    if session.synced:
-                        self._become_ready()
+        try:
+            for data in transport.receive():
+                self._servers.heard()
+                for message, body in self._framer.read(data):
+                    session.handle(message, body)
+                    if session.greeted and not self._was_ready:
+                        self._servers.greeted()
+                        if session.synced:
+                            self._become_ready()
+        except Exception as error:
+            self._failure = error
+            raise
+        self._servers.listened()
 
     def _become_ready(self) -> None:
+        self._was_ready = True
         _log.info("northbound: in sync with %s", self._servers.remote)
         self._servers.all_is_well()
         self._calls.open()
@@ -369,6 +381,7 @@ class Connection(Generic[R]):
             if self._transport is not None:
                 self._transport.close()
             self._transport = self._session = self._failure = None
+            self._was_ready = False
         sent, self._sent = self._sent, {}
         for call in sent.values():
             call.fail(OutcomeUnknown(problem))

@@ -4,8 +4,8 @@
 
 No I/O but reading the clock. What is due is left to the state machine of the ovs
 library (`ovs.reconnect`); on top of it are the turns and pauses of several servers.
-Belongs to the connection's thread; `remote` and `problems` can be read by any, and heard()
-called.
+Belongs to the connection's thread; `remote` and `problems` can be read by any, heard() and
+listened() called by whoever reads.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Rotation:
         self._next = 0
         self._round_answered = False
         self._paused_until_ms = 0
-        self._heard_ms: int | None = None
+        self._heard_ms = self._noted_ms = 0  # when the server said something, and what is noted
         self._fsm = Reconnect(_now_ms())
         self._fsm.set_quiet(True)
         self._fsm.set_backoff(*_BACKOFF_MS)
@@ -57,9 +57,9 @@ class Rotation:
     def due(self) -> str | None:
         """Return what is to be done now: CONNECT, DISCONNECT, PROBE or None."""
         now = _now_ms()
-        heard_ms, self._heard_ms = self._heard_ms, None
-        if heard_ms is not None:
-            self._fsm.activity(heard_ms)
+        if self._noted_ms != self._heard_ms:
+            self._noted_ms = self._heard_ms
+            self._fsm.activity(self._noted_ms)
         action: str | None = self._fsm.run(now) if now >= self._paused_until_ms else None
         return action
 
@@ -124,7 +124,7 @@ class Rotation:
                 self._fsm.set_backoff_free_tries(len(self._remotes) + 1)
             self._paused_until_ms = now + (_PAUSE_MS if away_s < _HURRY_S else _LONG_PAUSE_MS)
             self._round_answered = False
-        self._heard_ms = None
+        self._noted_ms = self._heard_ms
         self._fsm.disconnected(now, 0)
 
     def _hurry(self) -> None:

@@ -15,6 +15,8 @@ import select
 import socket
 import threading
 
+CLOSED = select.EPOLLHUP | select.EPOLLERR
+
 
 class Watch:
     """Waits for one connection at a time; close() it in the end.
@@ -47,25 +49,25 @@ class Watch:
         with contextlib.suppress(OSError):
             self._sender.send(b"\0")
 
-    def wait(self, fd: int, events: int, timeout_ms: int | None) -> bool:
+    def wait(self, fd: int, events: int, timeout_ms: int | None) -> int:
         """Wait for events of a connection (poll(2)), another thread or the time-out.
 
-        Returns whether there is something about the connection. A descriptor of -1 is none,
-        a time-out of None never.
+        Returns the connection's: also, whoever reads, that the server has closed (`CLOSED`).
+        A descriptor of -1 is no connection, a time-out of None never.
         """
         with self._lock:
             self._fd, self._events = fd, events
             if fd >= 0:
                 self._look_at()
-        found_any = False
-        for found, _ in self._poll.poll(None if timeout_ms is None else timeout_ms / 1000):
+        happened = 0
+        for found, what in self._poll.poll(None if timeout_ms is None else timeout_ms / 1000):
             if found == fd:
-                found_any = True
+                happened = what
             else:
                 # Before the queue is taken: after it, a wake-up that came between would be lost.
                 with contextlib.suppress(BlockingIOError):
                     self._receiver.recv(4096)
-        return found_any
+        return happened
 
     def lend(self) -> None:
         """Let others read from the connection of the last wait(), which is established."""
@@ -75,6 +77,9 @@ class Watch:
     def forget(self) -> None:
         """Take the connection back before it is closed; whoever does so holds `reading`."""
         with self._lock:
+            # Closing it is not enough where a child has it too, between fork and exec.
+            with contextlib.suppress(OSError, ValueError):
+                self._poll.unregister(self._fd)
             self._fd, self._input = -1, None
 
     # --- for the thread that reads elsewhere ------------------------------

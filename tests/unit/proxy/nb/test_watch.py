@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ovirt_ovn_proxy.nb.watch import Watch
+from ovirt_ovn_proxy.nb.watch import CLOSED, Watch
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def look(watch: Watch, sock: socket.socket, events: int = select.POLLIN) -> bool:
     """Return whether there is something about a connection now."""
-    return watch.wait(sock.fileno(), events, 0)
+    return watch.wait(sock.fileno(), events, 0) != 0
 
 
 def test_events(watch: Watch, ends: tuple[socket.socket, socket.socket]) -> None:
@@ -118,3 +118,36 @@ def test_next_connection(watch: Watch, ends: tuple[socket.socket, socket.socket]
         assert not look(watch, near)
         other.send(b"x")
         assert look(watch, near)
+
+
+def test_server_that_closes(watch: Watch, ends: tuple[socket.socket, socket.socket]) -> None:
+    """That the server has closed is told while another reads, and told apart from input."""
+    near, far = ends
+    look(watch, near)
+    watch.lend()
+    assert watch.take_turn()
+    far.close()
+    closed = watch.wait(near.fileno(), select.POLLIN, 0)
+    assert closed
+    assert closed & CLOSED == closed
+    assert watch.has_input(0)
+    watch.end_turn()
+    assert watch.wait(near.fileno(), select.POLLIN, 0) == select.POLLHUP | select.POLLIN
+
+
+def test_connection_that_a_child_has(
+    watch: Watch, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    """A connection that is over is no event, though another process may have it open yet."""
+    near, far = ends
+    look(watch, near)
+    with watch.reading:
+        watch.forget()
+    child = os.dup(near.fileno())
+    near.close()
+    far.close()
+    assert not watch.wait(-1, 0, 20)
+    started = time.monotonic()
+    assert not watch.wait(-1, 0, 100)
+    assert time.monotonic() - started > 0.05
+    os.close(child)
