@@ -4,7 +4,7 @@
 
 I/O. The thread waits for its socket and for being woken. A request thread that waits for
 a reply may read in its place: that spares waking the one for the input and then the other
-for the reply, each on another processor, an eighth of a whole request. Meanwhile input is
+for the reply, each on another processor, a tenth of a whole change. Meanwhile input is
 taken out of what the thread waits for. Knows neither sessions nor calls.
 """
 
