@@ -28,10 +28,10 @@ COMPILE = umask 022 && "$(COMPILE_PYTHON)" -m compileall -q --invalidation-mode 
 # make rpm: for which distributions, if not for that of this machine.
 DIST ?=
 
-# Tests wait more than they compute, so there are more at once than processors. Those of
-# migrations measure how long a machine was silent, and are alone.
-WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
-AT_ONCE = -n $(WORKERS) --dist worksteal
+# Tests wait more than they compute, so there are more at once than processors; but for those
+# that measure time.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+AT_ONCE = -n $(WORKERS) --dist worksteal -m "not alone"
 
 BENCH_ARGS ?=
 SOAK_S ?= 600
@@ -65,8 +65,8 @@ demo: tools-demo ## two hosts with a virtual machine each, to look at; root
 	@PYTHONPATH=proxy:vdsm_plugin:tests $(PY) tests/system/demo.py
 
 check: lint typecheck tools-ansible ## everything that must pass: linters, types, all tests
-	$(PY) -m pytest $(AT_ONCE) --ignore=tests/migration
-	$(PY) -m pytest tests/migration
+	$(PY) -m pytest $(AT_ONCE)
+	$(PY) -m pytest -m alone
 
 lint: tools-check ## style and likely bugs
 	$(PY) -m ruff check $(SOURCES)
@@ -85,6 +85,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 
 test-daemon: tools-check ## tests on real OVN daemons
 	$(PY) -m pytest $(AT_ONCE) tests/daemon tests/clients tests/faults
+	$(PY) -m pytest -m alone tests/faults
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest $(AT_ONCE) tests/system

@@ -13,7 +13,7 @@ from certificates import make_certificate
 from daemon.ovsdb import short_folder
 from faults.nuisance import disturb
 
-pytestmark = pytest.mark.daemon
+pytestmark = [pytest.mark.daemon, pytest.mark.alone]
 
 MEGABYTE = 1024 * 1024
 

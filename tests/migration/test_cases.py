@@ -14,7 +14,7 @@ from migration.moves import COPY_S, migrate, watching
 from migration.site import CAME, COMING, GONE, LEAVING, Guest, Migration, Site
 from system.lab import CENTRAL_IP, Vm
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 # Two hosts that fight for a port lose every second ping for as long as they do; a busy
 # machine loses some.

@@ -12,7 +12,7 @@ import pytest
 from migration.moves import Silences, migrate, watching
 from migration.site import Site
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 # Beyond what the machine itself does to pings meanwhile.
 BAR_MS = 20

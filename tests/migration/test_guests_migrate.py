@@ -18,7 +18,7 @@ from system.lab.guest import Guest, Move
 from system.lab.libvirt import Hypervisor
 from system.lab.probe import Silence
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 # What others may miss of a guest beside its own pause, and what the machine does to pings
 # meanwhile.
