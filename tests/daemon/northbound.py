@@ -87,6 +87,7 @@ def connected(
         yield connection
     finally:
         connection.stop()
+        assert connection._thread is None or not connection._thread.is_alive()
 
 
 @contextlib.contextmanager

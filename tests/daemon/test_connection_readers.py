@@ -20,26 +20,13 @@ from typing import Any
 import pytest
 
 from daemon.northbound import SWITCH, RawReplica, in_thread, insert, ready, shown, within
-from daemon.ovsdb import OvsdbServer, ovsdb_server, raft_cluster, wait_until
+from daemon.ovsdb import OvsdbServer, raft_cluster, wait_until
 from daemon.wire_tap import Fault, WireTap, _Session
 from ovirt_ovn_proxy.errors import NorthboundError, OutcomeUnknown
 from ovirt_ovn_proxy.nb.calls import nothing
 from ovirt_ovn_proxy.nb.connection import Connection
 
 pytestmark = pytest.mark.daemon
-
-
-@pytest.fixture(autouse=True)
-def _threads_end() -> Iterator[None]:
-    yield
-    assert "northbound" not in [thread.name for thread in threading.enumerate()]
-
-
-@pytest.fixture
-def server() -> Iterator[OvsdbServer]:
-    """A standalone server with an empty database."""
-    with ovsdb_server() as running:
-        yield running
 
 
 def transact(
@@ -61,9 +48,9 @@ def readers(connection: Connection[RawReplica]) -> set[str]:
     return names
 
 
-def test_who_reads(server: OvsdbServer) -> None:
+def test_who_reads(nb: OvsdbServer) -> None:
     """What comes with a reply is read by who waits for it, all else by the connection's thread."""
-    with ready(server.remote) as connection, ready(server.remote) as other:
+    with ready(nb.remote) as connection, ready(nb.remote) as other:
         for number in range(200):
             transact(connection, f"a{number}")
             if "reader" in readers(connection):
@@ -81,7 +68,7 @@ def test_who_reads(server: OvsdbServer) -> None:
         assert readers(connection) == {"northbound"}
 
 
-def test_many_readers(server: OvsdbServer) -> None:
+def test_many_readers(nb: OvsdbServer) -> None:
     """Threads that wait at once, and changes of others, leave the replica as the database is."""
 
     def work(connection: Connection[RawReplica], thread: int) -> bool:
@@ -93,7 +80,7 @@ def test_many_readers(server: OvsdbServer) -> None:
             connection.transact([{"op": "delete", "table": SWITCH, "where": where}], within(20))
         return True
 
-    with ready(server.remote) as one, ready(server.remote) as two:
+    with ready(nb.remote) as one, ready(nb.remote) as two:
         results = [
             in_thread(lambda c=connection, t=thread: work(c, t))  # type: ignore[misc]
             for thread, connection in enumerate([one, two] * 6)
@@ -101,7 +88,7 @@ def test_many_readers(server: OvsdbServer) -> None:
         assert all(result() is True for result in results)
         for connection in (one, two):
             connection.barrier(within(5))
-        with ready(server.remote) as fresh:
+        with ready(nb.remote) as fresh:
             assert one.replica is not None
             assert two.replica is not None
             assert fresh.replica is not None
@@ -127,9 +114,9 @@ class Asking(WireTap):
             super()._request(session, message)
 
 
-def test_questions_of_the_server(server: OvsdbServer) -> None:
+def test_questions_of_the_server(nb: OvsdbServer) -> None:
     """The server's probe is answered at once, whoever reads it."""
-    tap = Asking(server)
+    tap = Asking(nb)
     with tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
         for number in range(1, 101):
             transact(connection, f"a{number}")
@@ -137,9 +124,9 @@ def test_questions_of_the_server(server: OvsdbServer) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
-def test_lost_sessions(server: OvsdbServer, fault: Fault) -> None:
+def test_lost_sessions(nb: OvsdbServer, fault: Fault) -> None:
     """A session that breaks while somebody reads is followed by the next one within moments."""
-    with WireTap(server) as tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
+    with WireTap(nb) as tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
         for number in range(20):
             tap.arm(fault)
             assert isinstance(transact(connection, f"a{number}"), OutcomeUnknown)
@@ -149,10 +136,10 @@ def test_lost_sessions(server: OvsdbServer, fault: Fault) -> None:
         assert len(shown(connection)) == 1 + (20 if fault is Fault.CUT_AFTER else 0)
 
 
-def test_a_session_that_is_over(server: OvsdbServer) -> None:
+def test_a_session_that_is_over(nb: OvsdbServer) -> None:
     """Who would read for a reply when the session has ended touches nothing of the next one."""
     is_tried = threading.Event()
-    with WireTap(server) as tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
+    with WireTap(nb) as tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
         tap.arm(Fault.CUT_BEFORE)
         tap.before_next_session(is_tried.wait)
         outcome = transact(
@@ -178,10 +165,10 @@ class Failing(RawReplica):
         super().apply(updates)
 
 
-def test_a_reader_that_fails(server: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_fails(nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a thread has left half done is loaded anew."""
     monkeypatch.setattr(Failing, "fails_in", "reader")
-    with ready(server.remote, make_replica=Failing) as connection:
+    with ready(nb.remote, make_replica=Failing) as connection:
         before = connection.replica
         sent: list[str] = []
         while Failing.fails_in:
@@ -254,10 +241,10 @@ def test_nobody_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
                     assert connection.replica.tables == fresh.replica.tables
 
 
-def test_stop_while_somebody_reads(server: OvsdbServer) -> None:
+def test_stop_while_somebody_reads(nb: OvsdbServer) -> None:
     """Nobody who reads takes the end of a session for its beginning."""
     for _ in range(10):
-        with ready(server.remote) as connection, users(connection, 2):
+        with ready(nb.remote) as connection, users(connection, 2):
             time.sleep(0.02)
             connection.stop()
             assert not connection.ready
@@ -283,9 +270,9 @@ class Talking(WireTap):
                 session.near.sendall(100 * NEWS)
 
 
-def test_news_without_an_end(server: OvsdbServer) -> None:
+def test_news_without_an_end(nb: OvsdbServer) -> None:
     """Whoever reads news for others ends in time, and leaves them to the connection's thread."""
-    tap = Talking(server)
+    tap = Talking(nb)
     with tap, ready(tap.server.remote, probe_interval_ms=0) as connection:
         started = time.monotonic()
         outcome = transact(connection, "a", timeout_s=0.3)
@@ -309,10 +296,10 @@ class Slow(RawReplica):
         super().apply(updates)
 
 
-def test_a_lively_server_is_kept(server: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lively_server_is_kept(nb: OvsdbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server whose answer to a probe nobody could read yet is not taken for dead."""
     monkeypatch.setattr(Slow, "taken_by", "")
-    with ready(server.remote, make_replica=Slow, probe_interval_ms=1000) as connection:
+    with ready(nb.remote, make_replica=Slow, probe_interval_ms=1000) as connection:
         before = connection.replica
         number = 0
         while not Slow.taken_by:

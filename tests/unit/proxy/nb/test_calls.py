@@ -120,6 +120,24 @@ def test_meanwhile(is_sending: bool) -> None:
     assert [(1, 0 if is_sending else 1)] == seen
 
 
+def test_reading() -> None:
+    """Who waits for a reply may read it, after what there was time for and by the deadline."""
+    owner = Owner(is_sending=True)
+    owner.queue.open()
+    deadline = time.monotonic() + 5
+    seen: list[object] = []
+
+    def read(call: Call, until: float) -> None:
+        seen.append((call, until))
+        call.succeed({"n": 1})
+
+    owner.read = read
+    reply = owner.queue.call(b"one", 1, deadline, lambda: seen.append("meanwhile"))
+
+    assert {"n": 1} == reply
+    assert seen == ["meanwhile", (owner.sent[0], deadline)]
+
+
 def test_order() -> None:
     """What comes while others wait in the queue waits behind them."""
     owner = Owner()
