@@ -80,12 +80,12 @@ def render_ports(replica: Replica, config: Config) -> list[bytes]:
             budget = _SLICE
             pieces: list[bytes] = []
             for switch in view.networks():
-                if switch.rendered is None:
+                if not switch.is_rendered:
                     budget = _render_switch(view, switch, config, budget)
-                if switch.rendered:
-                    pieces.append(switch.rendered)
                 if budget <= 0:
                     break
+                if switch.rendered:
+                    pieces.append(switch.rendered)
             else:
                 return [b'{"ports":[', *_without_first_comma(pieces), b"]}"]
 
@@ -105,7 +105,7 @@ def _render_switch(view: View, switch: Switch, config: Config, budget: int) -> i
     if len(missing) <= budget:
         rendered = [port.rendered for port in ports if port.rendered is not None]
         # A comma before each, rather than a little piece between two big ones.
-        switch.rendered = b",".join([b"", *rendered])
+        switch.rendered, switch.is_rendered = b",".join([b"", *rendered]), True
     return budget - len(missing)
 
 

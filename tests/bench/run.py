@@ -137,7 +137,7 @@ def _effort(size: int, options: argparse.Namespace) -> Effort:
         return Effort(5, 2, 20, 10, 10, options.concurrency)
     if size <= 20_000:
         return Effort(15, 3, 60, 20, 50, options.concurrency)
-    return Effort(3, 2, 40, 6, 10, options.concurrency)
+    return Effort(3, 2, 60, 6, 10, options.concurrency)
 
 
 def _parser() -> argparse.ArgumentParser:

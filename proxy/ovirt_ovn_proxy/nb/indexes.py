@@ -103,6 +103,7 @@ class Indexes:
             for uuid in switch.ports:
                 if uuid in self._tables.ports:
                     self._count(self._tables.ports[uuid], usage)
+            usage.sort()
         return usage
 
     # --- kept current by the replica ---------------------------------------
@@ -118,7 +119,7 @@ class Indexes:
         self._reindex_port_groups(tables.port_groups)
         self._reindex_nat(tables, {})
         for switch in tables.switches.values():
-            switch.rendered = None
+            switch.is_rendered = False
         for port in tables.ports.values():
             self._put_in(port)
 
@@ -128,8 +129,8 @@ class Indexes:
         for uuid in deleted.get(schema.SWITCH, ()):
             self._usages.pop(uuid, None)
         for switch in cast("Iterable[Switch]", changed.get(schema.SWITCH, {}).values()):
-            if not hasattr(switch, "rendered"):
-                switch.rendered = None
+            if not hasattr(switch, "is_rendered"):
+                switch.is_rendered = False
         touched = dict(cast("Mapping[str, SwitchPort]", changed.get(schema.PORT, {})))
         for table, moved in owners.items():
             for uuid, owner in moved.items():
@@ -242,9 +243,9 @@ class Indexes:
 
     def _forget_rendered(self, network: str) -> None:
         switch = self._tables.switches.get(network)
-        if switch is None or not hasattr(switch, "rendered"):  # not there, or just loaded
+        if switch is None or not hasattr(switch, "is_rendered"):  # not there, or just loaded
             return
-        switch.rendered = None
+        switch.is_rendered = False
         for uuid in switch.ports:
             port = self._tables.ports.get(uuid)
             if port is not None:
@@ -276,7 +277,7 @@ class Indexes:
                 del index[port.switch or ""]
         switch = self._tables.switches.get(port.switch or "")
         if switch is not None:
-            switch.rendered = None
+            switch.is_rendered = False
         if port.uuid not in self._tables.ports:
             self.owners[schema.PORT].pop(port.uuid, None)
 
@@ -294,7 +295,7 @@ class Indexes:
         if router_port:
             self._behind_router_port[router_port] = port
         if switch is not None:
-            switch.rendered = None
+            switch.is_rendered = False
             if port.type in self._by_switch:
                 self._by_switch[port.type].setdefault(switch.uuid, {})[port.uuid] = port
             usage = self._usages.get(switch.uuid)

@@ -113,18 +113,21 @@ class NbGlobal(Row):
 class Switch(Row):
     """A logical switch.
 
-    Beside the columns, for rows of the replica: `rendered`, as in `SwitchPort`, for the
-    answer about all its ports.
+    Beside the columns, for rows of the replica: `rendered`, room for a reader's answer about
+    all its ports, with `is_rendered`, which the replica unsets whenever something changes that
+    the answer can rest on. The old answer stays in its room: to free megabytes takes longer
+    than all else that is done for a change.
     """
 
-    __slots__ = ("external_ids", "name", "other_config", "ports", "rendered")
+    __slots__ = ("external_ids", "is_rendered", "name", "other_config", "ports", "rendered")
     table = schema.SWITCH
 
     name: str
     ports: set[str]
     other_config: Mapping[str, str]
     external_ids: Mapping[str, str]
-    rendered: bytes | None
+    rendered: bytes
+    is_rendered: bool
 
 
 class SwitchPort(Row):

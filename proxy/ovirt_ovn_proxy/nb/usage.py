@@ -20,7 +20,7 @@ class UsedNumbers:
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
-        # Made at the first search, so that a load of many costs one sort.
+        # Made at the first search, or by `sort`, so that a load of many costs one sort.
         self._sorted: list[int] | None = None
 
     def __contains__(self, number: int) -> bool:
@@ -45,6 +45,10 @@ class UsedNumbers:
             del self._counts[number]
             if self._sorted is not None:
                 del self._sorted[bisect_left(self._sorted, number)]
+
+    def sort(self) -> None:
+        """Do now what the first search would have to wait for."""
+        self._in_order()
 
     def has_any(self, first: int, last: int) -> bool:
         """Say whether any number in [first, last] is used."""
@@ -113,6 +117,11 @@ class Usage:
                 self.macs.pop(found.mac, None)
         for version, number in _numbers(found):
             self.of(version).discard(number)
+
+    def sort(self) -> None:
+        """Do now what the first searches would have to wait for."""
+        self.v4.sort()
+        self.v6.sort()
 
 
 def _numbers(found: Addressing) -> list[tuple[int, int]]:

@@ -138,14 +138,14 @@ def used(replica: Replica) -> Usage:
 def render(replica: Replica) -> None:
     """Pretend that every answer has been rendered."""
     for switch in replica.tables.switches.values():
-        switch.rendered = b"{}"
+        switch.rendered, switch.is_rendered = b"{}", True
     for port in replica.tables.ports.values():
         port.rendered = b"{}"
 
 
 def forgotten(replica: Replica) -> set[str]:
     """Return the uuids of the rows without a rendered answer."""
-    switches = {row.uuid for row in replica.tables.switches.values() if row.rendered is None}
+    switches = {row.uuid for row in replica.tables.switches.values() if not row.is_rendered}
     return switches | {row.uuid for row in replica.tables.ports.values() if row.rendered is None}
 
 
