@@ -103,7 +103,9 @@ class Indexes:
             for uuid in switch.ports:
                 if uuid in self._tables.ports:
                     self._count(self._tables.ports[uuid], usage)
-            usage.sort()
+            # Now: else whoever creates the first port would wait for it.
+            usage.v4.in_order()
+            usage.v6.in_order()
         return usage
 
     # --- kept current by the replica ---------------------------------------

@@ -20,7 +20,7 @@ class UsedNumbers:
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
-        # Made at the first search, or by `sort`, so that a load of many costs one sort.
+        # Made by `in_order`, so that a load of many costs one sort.
         self._sorted: list[int] | None = None
 
     def __contains__(self, number: int) -> bool:
@@ -46,13 +46,9 @@ class UsedNumbers:
             if self._sorted is not None:
                 del self._sorted[bisect_left(self._sorted, number)]
 
-    def sort(self) -> None:
-        """Do now what the first search would have to wait for."""
-        self._in_order()
-
     def has_any(self, first: int, last: int) -> bool:
         """Say whether any number in [first, last] is used."""
-        used = self._in_order()
+        used = self.in_order()
         at = bisect_left(used, first)
         return at < len(used) and used[at] <= last
 
@@ -61,7 +57,7 @@ class UsedNumbers:
 
         None when there is none.
         """
-        used = self._in_order()
+        used = self.in_order()
         while first <= last:
             start = bisect_left(used, first)
             # In the sorted list, used[i] - i grows exactly where a gap is.
@@ -80,7 +76,8 @@ class UsedNumbers:
             first = candidate + 1
         return None
 
-    def _in_order(self) -> list[int]:
+    def in_order(self) -> list[int]:
+        """Return the numbers in order, not to be changed; the first call sorts them."""
         if self._sorted is None:
             self._sorted = sorted(self._counts)
         return self._sorted
@@ -117,11 +114,6 @@ class Usage:
                 self.macs.pop(found.mac, None)
         for version, number in _numbers(found):
             self.of(version).discard(number)
-
-    def sort(self) -> None:
-        """Do now what the first searches would have to wait for."""
-        self.v4.sort()
-        self.v6.sort()
 
 
 def _numbers(found: Addressing) -> list[tuple[int, int]]:

@@ -208,6 +208,15 @@ def test_port_joins(order: tuple[str, str]) -> None:
     assert {NET, PORT} == forgotten(replica)
 
 
+def test_first_search_waits_for_nothing() -> None:
+    """What is taken is in order before anybody asks what is free."""
+    replica = replica_of(*SITE)
+    replica.settle()
+
+    assert used(replica).v4._sorted == used(replica).v4.in_order() != []
+    assert used(replica).v6._sorted == used(replica).v6.in_order() != []
+
+
 @pytest.mark.parametrize("order", [(SWITCH, PORT_TABLE), (PORT_TABLE, SWITCH)])
 def test_port_leaves(order: tuple[str, str]) -> None:
     """A deleted port gives back its name, device and addresses."""
