@@ -145,7 +145,7 @@ install-host:
 	for hook in vdsm_plugin/hooks/*/50_ovn; do \
 		target="$(DESTDIR)$(PREFIX)/libexec/vdsm/$${hook#vdsm_plugin/}"; \
 		install -d "$${target%/*}" && sed -e 's|@PYTHON@|$(HOST_PYTHON)|' \
-			-e 's|@DATADIR@|$(HOST_DATADIR)|' "$$hook" >"$$target" && \
+			-e 's|@DATADIR@|$(HOST_DATADIR)|g' "$$hook" >"$$target" && \
 		chmod 755 "$$target" || exit 1; \
 	done
 	install -D -p -m 440 vdsm_plugin/sudoers \

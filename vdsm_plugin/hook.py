@@ -5,10 +5,12 @@
 They start an isolated Python, which knows neither this folder nor PYTHONPATH.
 """
 
+import os
 import sys
 
 sys.path.insert(0, __file__.rpartition("/")[0])
 
 from ovirt_ovn_host import programs
 
-sys.exit(programs.main(sys.argv[1]))
+# All is written and closed: to take the interpreter apart would be a tenth of the work.
+os._exit(programs.main(sys.argv[1]))

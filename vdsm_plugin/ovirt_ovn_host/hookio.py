@@ -130,8 +130,12 @@ def replace_file(path: str, content: bytes) -> None:
 
     Its readers open it by name, so a new file under the old name will do.
     """
+    put_file(path, content, os.stat(path).st_mode & 0o777)
+
+
+def put_file(path: str, content: bytes, mode: int) -> None:
+    """Write a file in one step, be it there or not; OSError if that fails."""
     new = f"{path}.{os.urandom(4).hex()}"
-    mode = os.stat(path).st_mode & 0o777
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(new, flags, 0o600)
     try:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,9 +54,10 @@ def imports_of_hook(machine: Machine, point: str, content: str, **variables: str
     """The modules that the hook of a point imports."""
     path = "/run/data"
     machine.path(path).write_text(content)
-    guard = machine.path(f"{HOOKS}/{point}/50_ovn").read_text().splitlines()
-    start = next(line for line in guard if line.endswith(f" {point}"))
-    python, *arguments = shlex.split(start.removeprefix("exec "))
+    guard = machine.path(f"{HOOKS}/{point}/50_ovn").read_text()
+    start = re.search(rf"\S+ -I\S* \S+/hook\.py {point}", guard)
+    assert start is not None
+    python, *arguments = start[0].split()
     files = {"_hook_json": path, "_hook_domxml": path}
     environment = [f"{name}={value}" for name, value in {**variables, **files}.items()]
     started = imports(machine, python, arguments[0], "-X", "importtime", "-c", "pass")

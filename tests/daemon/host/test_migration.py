@@ -21,7 +21,15 @@ from typing import Any
 import pytest
 
 from daemon.host.listener import CENTRAL, CHASSIS, PKI, enroll, listening, make_certificates
-from daemon.host.machine import DB_SOCKET, PYTHON, Machine, OpenVSwitch, Outcome, open_vswitch
+from daemon.host.machine import (
+    DB_SOCKET,
+    HOOKS,
+    PYTHON,
+    Machine,
+    OpenVSwitch,
+    Outcome,
+    open_vswitch,
+)
 from daemon.ovsdb import short_folder
 
 pytestmark = pytest.mark.daemon
@@ -205,6 +213,16 @@ def test_vms_that_do_not_move(host: Machine) -> None:
         assert "" == said(host, COMING, "<domain/>")
         assert "started\n" == said(host, COMING)
     assert {} == records(host)
+
+
+@pytest.mark.parametrize("point", [LEAVING, COMING])
+@pytest.mark.parametrize("variable", ["_hook_domxml=", "_hook_domxml=/nowhere"])
+def test_no_data_file(host: Machine, point: str, variable: str) -> None:
+    """Without a domain's XML nothing is started, nothing said, and no migration refused."""
+    with replaced_program(host, "import sys; sys.exit('started')"):
+        done = host.execute("env", variable, f"{HOOKS}/{point}/50_ovn")
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 @contextmanager

@@ -106,6 +106,34 @@ def test_no_version_of_ovn(machine: Machine, chassis: OpenVSwitch) -> None:
         assert "ovnVersion" not in outcome.data["ovn"]
 
 
+def test_version_of_ovn_is_asked_once_for_each_build(
+    machine: Machine, chassis: OpenVSwitch
+) -> None:
+    """ovn-controller is started again when its file is another one, or what it said is lost."""
+
+    def version() -> Any:
+        outcome = machine.hook("after_get_caps", data={})
+        assert (0, "", []) == (outcome.ours.status, outcome.ours.stderr, outcome.litter)
+        return outcome.data["ovn"]["ovnVersion"]
+
+    installed = version()
+    with machine.replaced(
+        "/usr/bin/ovn-controller", "echo asked >>/run/vdsm/asked; echo ovn-controller 99.9.0"
+    ):
+        assert ["99.9.0"] * 3 == [version() for _ in range(3)]
+        assert "asked\n" == machine.path("/run/vdsm/asked").read_text()
+        kept = machine.path("/run/vdsm/ovn-version")
+        assert 0o644 == kept.stat().st_mode & 0o7777
+        for nonsense in (b"", b"\xff", b"1 2 3 98.0.0", kept.read_bytes()[:5]):
+            kept.write_bytes(nonsense)
+            assert "99.9.0" == version()
+        kept.unlink()
+        kept.mkdir()  # it cannot be kept
+        assert "99.9.0" == version()
+        kept.rmdir()
+    assert installed == version()
+
+
 def test_no_system_id(machine: Machine, switch: OpenVSwitch) -> None:
     """A host without a system-id has capabilities, and a line says what is missing."""
     outcome = machine.hook("after_get_caps", data=DATA["after_get_caps"])

@@ -136,6 +136,16 @@ def test_replace_file_does_not_create(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+def test_put_file_creates(tmp_path: Path) -> None:
+    """A file is written, be it there or not, with the mode that it is to have."""
+    path = tmp_path / "data"
+    for content, mode in ((b"new", 0o644), (b"newer", 0o600)):
+        hookio.put_file(str(path), content, mode)
+
+        assert (content, mode) == (path.read_bytes(), path.stat().st_mode & 0o7777)
+        assert [path] == list(tmp_path.iterdir())
+
+
 def test_data_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON is read and written where VDSM says."""
     path = tmp_path / "data"
