@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,11 +42,13 @@ ENDING = {
     "after_vm_destroy",
     "after_vm_migrate_destination",
     "before_network_setup",
-    "before_vm_migrate_destination",
-    "before_vm_migrate_source",
 }
 # These have something to do on each host.
 ALWAYS = {"after_get_caps", "after_get_stats", "before_network_setup", "before_vdsm_start"}
+# These look into a VM's XML, by awk.
+LOOKING = {"before_vm_migrate_destination", "before_vm_migrate_source"}
+# All that are here; Enterprise Linux and Fedora have GNU's.
+AWKS = [awk for awk in ("awk", "gawk", "mawk", "original-awk") if shutil.which(awk)]
 LIBRARY = "usr/share/ovirt-provider-ovn-driver"
 SETTINGS = "etc/ovirt-provider-ovn-driver"
 DROP_IN = "usr/lib/systemd/system/ovn-controller.service.d/50-ovirt-provider-ovn-driver.conf"
@@ -144,7 +148,7 @@ def test_compiled(installed: Path) -> None:
     assert str(installed).encode() not in vif.read_bytes()
 
 
-@pytest.mark.parametrize("point", sorted(POINTS))
+@pytest.mark.parametrize("point", sorted(POINTS - LOOKING))
 def test_guards(installed: Path, point: str) -> None:
     """Each guard starts an isolated Python with its own point, and is plain POSIX shell."""
     guard = installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn"
@@ -161,27 +165,57 @@ def test_guards(installed: Path, point: str) -> None:
         subprocess.run([shell, "-n", guard], check=True, timeout=10)
 
 
-@pytest.mark.parametrize("shell", [["sh"], ["bash", "--posix"]], ids=["sh", "bash"])
-@pytest.mark.parametrize("point", sorted(POINTS - ALWAYS))
-def test_what_is_not_ours_ends_in_the_guard(installed: Path, point: str, shell: list[str]) -> None:
-    """Nothing is said, and no Python is started, in the shells of all distributions."""
+def guarded(
+    installed: Path, point: str, interpreter: Sequence[str], domain: str
+) -> tuple[int, str, str]:
+    """Return status, output and errors of a guard; who starts the program, is heard."""
     guard = (installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn").read_text()
-    # The program is there, and who starts it is heard.
     text = guard.replace(f"/{LIBRARY}/hook.py", "/dev/null").replace(sys.executable, "echo started")
     assert text.count("echo started") == 1
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF8",
         "provider_type": "EXTERNAL_NETWORK",
         "plugin_type": "OTHER",
         "vmId": "no-vm",
-        # With an interface, but of a Linux bridge.
-        "_hook_domxml": str(DATA / "nic-create.xml"),
+        "_hook_domxml": domain,
     }
     done = subprocess.run(
-        [*shell, "-c", text], env=environment, capture_output=True, text=True, timeout=10
+        [*interpreter, text], env=environment, capture_output=True, text=True, timeout=10
     )
+    return done.returncode, done.stdout, done.stderr
 
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+@pytest.mark.parametrize("shell", [["sh"], ["bash", "--posix"]], ids=["sh", "bash"])
+@pytest.mark.parametrize("point", sorted(POINTS - ALWAYS - LOOKING))
+def test_what_is_not_ours_ends_in_the_guard(installed: Path, point: str, shell: list[str]) -> None:
+    """Nothing is said, and no Python is started, in the shells of all distributions."""
+    nothing = (0, "", "")
+    assert nothing == guarded(installed, point, [*shell, "-c"], str(DATA / "nic-create.xml"))
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("point", sorted(LOOKING))
+def test_guards_that_look_into_a_domain(
+    installed: Path, tmp_path: Path, point: str, awk: str
+) -> None:
+    """A port of Open vSwitch is found wherever it stands; nothing else starts Python or is said."""
+    guard = installed / f"usr/libexec/vdsm/hooks/{point}/50_ovn"
+    assert guard.read_text().startswith("#!/usr/bin/awk -f\n")
+    found = (0, f"started -I /dev/null {point}\n", "")
+    domain = (DATA / "domain.xml").read_text()
+    # The other one has an interface, but of a Linux bridge.
+    for text, expected in (
+        (domain, found),
+        (" ".join(domain.split("\n")), found),
+        ("<a/>" * 500_000 + domain, found),
+        (domain.replace("openvswitch", "802.1Qbh"), (0, "", "")),
+        ("", (0, "", "")),
+    ):
+        (tmp_path / "domain").write_text(text)
+        assert expected == guarded(installed, point, [awk], str(tmp_path / "domain"))
+    for nowhere in ("", str(tmp_path / "nowhere")):
+        assert (0, "", "") == guarded(installed, point, [awk], nowhere)
 
 
 def test_sudoers_is_valid() -> None:

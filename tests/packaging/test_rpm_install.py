@@ -93,7 +93,7 @@ def test_nothing_speaks_of_the_build(root: Root, ours: list[Package]) -> None:
             assert left is None, path
     for point in HOOKS:
         hook = root.path(f"/usr/libexec/vdsm/hooks/{point}/50_ovn").read_text()
-        assert re.search(f"/usr/bin/python3 -IS? /usr/share/{DRIVER}/hook.py {point}\n", hook)
+        assert re.search(f"/usr/bin/python3 -IS? /usr/share/{DRIVER}/hook.py {point}\\b", hook)
 
 
 @pytest.mark.parametrize("is_edited", [False, True], ids=["as-installed", "edited"])
