@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-# Ends by itself when whoever started it has gone. Even the least of priorities comes to its turn
-# at times, until the next tick; who gives way all the time does not.
+# Ends by itself when whoever started it has gone. Even SCHED_IDLE has a turn now and then, and
+# keeps it until the next tick; but not if it yields all the time.
 _STAY_AWAKE = """
 import os
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

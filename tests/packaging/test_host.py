@@ -208,6 +208,7 @@ def test_guards_that_look_into_a_domain(
     for text, expected in (
         (domain, found),
         (" ".join(domain.split("\n")), found),
+        (domain.replace("vm1", "Jürgens Maschine €"), found),
         ("<a/>" * 500_000 + domain, found),
         (domain.replace("openvswitch", "802.1Qbh"), (0, "", "")),
         ("", (0, "", "")),

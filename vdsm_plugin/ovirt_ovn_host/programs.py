@@ -240,13 +240,15 @@ def _ovn_version() -> str:
         known = hookio.read_file(_VERSION).decode()
     except (OSError, ValueError):
         known = ""
-    if known.startswith(build):
+    if known.startswith(build) and known != build:
         return known[len(build) :]
     try:
         first, *_ = commands.run([_CONTROLLER, "--version"], 1).split(b"\n")
     except commands.CommandError:
         return ""
     version = first.decode(errors="replace").rpartition(" ")[2]
+    if not version:
+        return ""
     try:
         hookio.put_file(_VERSION, f"{build}{version}".encode(), 0o644)
     except OSError:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The look-ups that readers of the replica need, kept current with its rows.
 
-Pure data structure, owned and locked by the replica. What was rendered of a row is
-forgotten here too, as soon as something changes that the answer can rest on.
+Pure data structure, owned and locked by the replica. What was rendered of a row does not
+count any more, here too, as soon as something changes that the answer can rest on.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Indexes:
         self._reindex_port_groups(tables.port_groups)
         self._reindex_nat(tables, {})
         for switch in tables.switches.values():
-            switch.is_rendered = False
+            switch.rendered, switch.is_rendered = b"", False
         for port in tables.ports.values():
             self._put_in(port)
 
@@ -132,7 +132,7 @@ class Indexes:
             self._usages.pop(uuid, None)
         for switch in cast("Iterable[Switch]", changed.get(schema.SWITCH, {}).values()):
             if not hasattr(switch, "is_rendered"):
-                switch.is_rendered = False
+                switch.rendered, switch.is_rendered = b"", False
         touched = dict(cast("Mapping[str, SwitchPort]", changed.get(schema.PORT, {})))
         for table, moved in owners.items():
             for uuid, owner in moved.items():

@@ -115,8 +115,8 @@ class Switch(Row):
 
     Beside the columns, for rows of the replica: `rendered`, room for a reader's answer about
     all its ports, with `is_rendered`, which the replica unsets whenever something changes that
-    the answer can rest on. The old answer stays in its room: to free megabytes takes longer
-    than all else that is done for a change.
+    the answer can rest on. The old answer stays in its room until the next list: to free
+    megabytes takes longer than all else that is done for a change.
     """
 
     __slots__ = ("external_ids", "is_rendered", "name", "other_config", "ports", "rendered")

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: The oVirt OVN authors
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rendered list of all ports, whatever it takes to make it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ovirt_ovn_proxy import listing
+from ovirt_ovn_proxy.config import Config
+from ovirt_ovn_proxy.nb import keys
+from ovirt_ovn_proxy.nb.replica import Replica
+from ovirt_ovn_proxy.nb.rows import Row
+from ovirt_ovn_proxy.nb.schema import PORT
+from unit.proxy.plans import a_network, a_port, replica_of, row_id
+
+# So many ports has each of the networks.
+NETWORKS = (3, 0, 2, 5, 1)
+
+
+def site() -> list[Row]:
+    """Return the rows of networks and their ports."""
+    rows: list[Row] = []
+    for number, count in enumerate(NETWORKS):
+        ports = [row_id(1000 * (number + 1) + port) for port in range(count)]
+        rows.append(a_network(*ports, uuid=row_id(100 + number)))
+        rows += [a_port(uuid=port) for port in ports]
+    return rows
+
+
+def listed(replica: Replica) -> dict[str, str]:
+    """Return the names of the ports in the list by their ids; no id comes twice."""
+    ports = json.loads(b"".join(listing.render_ports(replica, Config())))["ports"]
+    found = {port["id"]: port["name"] for port in ports}
+    assert len(found) == len(ports)
+    return found
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 5, 10, 11, 12, 100])
+def test_in_slices(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The list is whole in whatever slices it is rendered, at first, after changes, and again."""
+    monkeypatch.setattr(listing, "_SLICE", at_once)
+    replica = replica_of(*site())
+    names = dict.fromkeys(replica.tables.ports, "nic")
+    assert names == listed(replica)
+    for number, uuid in enumerate([*names]):
+        names[uuid] = f"nic{number}"
+        difference = ["map", [[keys.NIC_NAME, names[uuid]]]]
+        replica.apply({PORT: {uuid: {"modify": {"external_ids": difference}}}})
+        if number % 4 == 0:
+            assert names == listed(replica)
+    assert names == listed(replica) == listed(replica)
