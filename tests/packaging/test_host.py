@@ -204,7 +204,6 @@ def test_guards_that_look_into_a_domain(
     assert guard.read_text().startswith("#!/usr/bin/awk -f\n")
     found = (0, f"started -I /dev/null {point}\n", "")
     domain = (DATA / "domain.xml").read_text()
-    # The other one has an interface, but of a Linux bridge.
     for text, expected in (
         (domain, found),
         (" ".join(domain.split("\n")), found),

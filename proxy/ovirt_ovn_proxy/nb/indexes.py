@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The look-ups that readers of the replica need, kept current with its rows.
 
-Pure data structure, owned and locked by the replica. What was rendered of a row does not
-count any more, here too, as soon as something changes that the answer can rest on.
+Pure data structure, owned and locked by the replica. Here too, what was
+rendered of a row is marked as outdated as soon as something changes that it can rest on.
 """
 
 from __future__ import annotations
