@@ -33,6 +33,8 @@ _OVN = {
     "plugin_type": "OVIRT_PROVIDER_OVN",
     "vnic_id": _PORT.format(1),
 }
+# The most work that a guard has with another's vNIC.
+_OTHER = {**_OVN, "plugin_type": "OTHER"}
 _NOTHING = "python3 -c pass"
 _REQUEST = json.dumps({"request": {"networks": {"tunnel": {"remove": True}}}})
 _ADDRESS = "192.0.2.11"
@@ -54,8 +56,10 @@ class _Hook(NamedTuple):
 
 
 _NOT_OURS = (
-    _Hook("a vNIC of others", "before_device_create", HOOK_NOT_OURS, {"provider_type": "OTHER"}),
+    _Hook("a vNIC of others", "before_device_create", HOOK_NOT_OURS, _OTHER),
     _Hook("a VM that does not wait", "after_vm_start", HOOK_NOT_OURS, {"vmId": _VM}),
+    _Hook("a vNIC of others leaves", "before_device_migrate_source", HOOK_NOT_OURS, _OTHER),
+    _Hook("a vNIC of others comes", "before_device_migrate_destination", HOOK_NOT_OURS, _OTHER),
     _Hook("a VM of others leaves", "before_vm_migrate_source", HOOK_NOT_OURS, {"vmId": _VM}),
     _Hook("a VM of others comes", "before_vm_migrate_destination", HOOK_NOT_OURS, {"vmId": _VM}),
     _Hook("a VM of others came", "after_vm_migrate_destination", HOOK_NOT_OURS, {"vmId": _VM}),
@@ -135,8 +139,7 @@ def _command(argv: list[str], hook: _Hook) -> dict[str, Any]:
         "argv": argv,
         "environment": {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF8", **hook.environment},
         "variable": "_hook_domxml" if is_xml else "_hook_json",
-        # A VM without ports of Open vSwitch: those that have them do not end in the guard.
-        "content": xml.replace("openvswitch", "802.1Qbh") if is_xml else hook.json,
+        "content": xml if is_xml else hook.json,
         "expected": hook.expected,
         "status": hook.status,
     }

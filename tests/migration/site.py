@@ -19,6 +19,7 @@ from daemon.host.machine import Outcome
 from daemon.ovsdb import short_folder
 from daemon.proxy import ProxyProcess
 from system.lab import CENTRAL_IP, Chassis, Lab, MovingVm
+from system.lab.guest import PROVIDER
 from system.lab.libvirt import Hypervisor
 
 LEAVING = "before_vm_migrate_source"
@@ -53,7 +54,8 @@ class Host:
 
     def hook(self, point: str, vm: Guest) -> Outcome:
         """Run a hook for a VM; it must let the migration go on."""
-        outcome = self.machine.hook(point, xml=vm.xml, vm_id=vm.id)
+        vnics = [PROVIDER for _ in vm.vnics]
+        outcome = self.machine.hook_of_vm(point, xml=vm.xml, vm_id=vm.id, vnics=vnics)
         assert outcome.error is None
         for run in outcome.runs:
             assert run.status == 0, run

@@ -25,7 +25,6 @@ Dnf = Callable[..., list[str]]
 BASE: Mapping[str, Sequence[str]] = {
     "bash 5": ["Provides: /bin/sh"],
     "firewalld-filesystem 1": [],
-    "gawk 5": ["Provides: /usr/bin/awk"],
     "iproute 6": [],
     "logrotate 3": [],
     "python3-lxml 4": [],

@@ -126,7 +126,7 @@ def test_files(built: Built, dist: str, name: str) -> None:
 
 
 # What cannot be said in words of these packages: rpm finds it by itself.
-BY_RPM = {"/bin/sh", "/usr/bin/awk", "/usr/bin/python3"}
+BY_RPM = {"/bin/sh", "/usr/bin/python3"}
 SYSTEMD = {"systemd"}
 REQUIRES = {
     MAIN: {"firewalld-filesystem", "logrotate", "python3 >= 3.9", "python3-openvswitch"}

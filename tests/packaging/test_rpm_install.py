@@ -93,8 +93,10 @@ def test_nothing_speaks_of_the_build(root: Root, ours: list[Package]) -> None:
             assert left is None, path
     for point in HOOKS:
         hook = root.path(f"/usr/libexec/vdsm/hooks/{point}/50_ovn").read_text()
-        start = f"/usr/bin/python3 -IS? /usr/share/{DRIVER}/hook.py {point}"
-        assert re.search(rf'{start}("\))?\n', hook)
+        # Those of a vNIC that migrates start nothing.
+        if "_device_migrate_" not in point:
+            start = f"/usr/bin/python3 -IS? /usr/share/{DRIVER}/hook.py {point}\n"
+            assert re.search(start, hook)
 
 
 @pytest.mark.parametrize("is_edited", [False, True], ids=["as-installed", "edited"])

@@ -28,6 +28,8 @@ DAEMON_ENVIRONMENT = {
 }
 # Points whose failure is the caller's.
 RAISING = (
+    "before_device_migrate_source",
+    "before_device_migrate_destination",
     "before_vm_migrate_source",
     "before_vm_migrate_destination",
     "before_device_create",

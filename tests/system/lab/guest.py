@@ -126,10 +126,13 @@ class Guest:
     ) -> Iterator[tuple[Future[str], Future[Outcome]]]:
         """Give the migration, and the last hook, which begins when the guest runs there."""
         with ThreadPoolExecutor() as pool, destination.events() as events:
-            self._hook("before_vm_migrate_source", xml)
-            self._hook("before_vm_migrate_destination", xml, host=destination)
-            where = [destination.uri, "--migrateuri", f"tcp://{destination.chassis.encap_ip}"]
-            words = ["migrate", "--live", "--p2p", *options, self.id, *where]
+            for where, side in ((self.hypervisor, "source"), (destination, "destination")):
+                vnics = [{**PROVIDER, "vnic_id": port["id"]} for port in self.ports]
+                point = f"before_vm_migrate_{side}"
+                outcome = where.hook_of_vm(point, xml=xml, vm_id=self.id, vnics=vnics)
+                assert outcome.error is None, outcome
+            to = [destination.uri, "--migrateuri", f"tcp://{destination.chassis.encap_ip}"]
+            words = ["migrate", "--live", "--p2p", *options, self.id, *to]
             moved = pool.submit(self.hypervisor.virsh, *words)
             moved.add_done_callback(lambda _: events.terminate())
             yield moved, pool.submit(self._arrive, destination, events, moved)
