@@ -22,6 +22,7 @@ from bench.figures import BASE_MEMORY, Report, memory_bar
 from bench.hooks import measure_hooks
 from bench.measures import (
     CHANGES,
+    SECURED,
     Bench,
     Effort,
     measure_changes,
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with nullcontext() if options.asleep else awake():
                 for size in options.ports:
                     measure(report, size, options)
-            report.add_growth([f"{name}: p50" for name in CHANGES])
+            report.add_growth([f"{name}: p50" for name in (*CHANGES, *SECURED)])
         if options.only == "hooks" or (options.only is None and os.geteuid() == 0):
             measure_hooks(report, options.quick)
     except CheckError as error:
