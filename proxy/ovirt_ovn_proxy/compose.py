@@ -103,14 +103,15 @@ def serve(config: Config) -> int:
     tls = certificate.current if certificate else None
     connection = make_connection(config)
     applications = make_applications(config, connection)
-    address = config.listen_address
-    listeners = [
-        Listener(address, config.neutron_port, applications.networking, tls),
-        Listener(address, config.keystone_port, applications.identity, tls),
+    served = [
+        (config.neutron_port, applications.networking, tls, False),
+        (config.keystone_port, applications.identity, tls, False),
     ]
     if bindings is not None:
-        port, application = config.bindings_port, applications.bindings
-        listeners.append(Listener(address, port, application, bindings.current, is_optional=True))
+        served.append((config.bindings_port, applications.bindings, bindings.current, True))
+    listeners = [
+        Listener(config.listen_address, *each, encode_error=each[1].encode_error) for each in served
+    ]
     server = Server(listeners, Limits(max_connections=config.max_connections))
     server.start()
     connection.start()

@@ -84,7 +84,9 @@ class Connection:
 
     The socket blocks without a timeout: deadlines are kept by the server's thread,
     which calls `expire`. So a client that feeds us byte by byte gains nothing. `tls` is
-    None for plain HTTP; `on_close` is called by the thread when all is done.
+    None for plain HTTP; `on_close` is called by the thread when all is done;
+    `encode_error` gives the JSON for what the application never sees, or fails at, of
+    the status and a message.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Connection:
         tls: Callable[[], ssl.SSLContext] | None,
         limits: Limits,
         on_close: Callable[[], None],
+        encode_error: Callable[[int, str], bytes],
     ) -> None:
         self._sock = sock
         self._peer = peer
@@ -102,6 +105,7 @@ class Connection:
         self._tls = tls
         self._limits = limits
         self._on_close = on_close
+        self._encode_error = encode_error
         # What only this server puts into the environ.
         self._identity: dict[str, Any] = {}
         # Guards phase, deadline and the life of the socket's descriptor, so that a
@@ -175,7 +179,7 @@ class Connection:
         except Refused as refusal:
             status, message = refusal.status, refusal.message
             logger.info("%s refused with %d: %s", self._peer[0], status, message)
-            self._send_answer(error_answer(status, message))
+            self._send_error(status, message)
             self._hang_up(linger=True)
         else:
             self._enter(Phase.RUNNING, math.inf)
@@ -264,7 +268,7 @@ class Connection:
             request = f"{environ['REQUEST_METHOD']} {printable_path(environ)}"
             logger.error("%s failed\n%s", request, traceback_text(error))
             if not answer.started:
-                self._send_answer(error_answer(500, "The server failed, see its log."))
+                self._send_error(500, "The server failed, see its log.")
             elif not answer.finished:
                 _reset_on_close(self._sock)  # or what was sent could pass for all of it
                 raise _Gone("the application failed") from error
@@ -286,6 +290,9 @@ class Connection:
                 # At once: to a client that reads again now, what it gets must not pass for all.
                 self._sock.close()
             raise _Gone(str(error)) from error
+
+    def _send_error(self, status: int, message: str) -> None:
+        self._send_answer(error_answer(status, self._encode_error(status, message)))
 
     def _send_answer(self, data: ReadableBuffer) -> None:
         if self.phase is not Phase.WRITING:

@@ -224,9 +224,13 @@ class Answer:
             self._pending = bytearray()
 
 
-def error_answer(status: int, message: str) -> bytes:
-    """Return a whole answer for what the application cannot answer itself, as JSON."""
-    body = json.dumps({"error": {"code": status, "message": message}}).encode()
+def error_body(status: int, message: str) -> bytes:
+    """Return the JSON for what the application cannot answer itself, where it has no other."""
+    return json.dumps({"error": {"code": status, "message": message}}).encode()
+
+
+def error_answer(status: int, body: bytes) -> bytes:
+    """Return a whole answer with a JSON body."""
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from .connection import LINGER_S, Connection, Limits, Phase, plain_address
 from .errors import ProxyError
+from .http1 import error_body
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Listener:
     `host` is an address or a name; "" and "::" mean every address, IPv4 and IPv6.
     `port` 0 takes a free one. `tls` is asked for every new connection and returns the
     context to use then, so that certificates can change; None means plain HTTP. One that
-    `is_optional` is left out, with a warning, where it cannot be listened on.
+    `is_optional` is left out, with a warning, where it cannot be listened on. `encode_error`
+    gives the JSON for what the application never sees, of the status and a message.
     """
 
     host: str
@@ -57,6 +59,7 @@ class Listener:
     application: WSGIApplication
     tls: Callable[[], ssl.SSLContext] | None = None
     is_optional: bool = False
+    encode_error: Callable[[int, str], bytes] = error_body
 
 
 class Server:
@@ -215,7 +218,8 @@ class Server:
             return False
         peer = (plain_address(address[0]), address[1])
         connection = Connection(
-            sock, peer, listener.application, listener.tls, self._limits, self._closed
+            *(sock, peer, listener.application, listener.tls, self._limits),
+            *(self._closed, listener.encode_error),
         )
         try:
             self._workers.run(connection.run, f"http-{peer[0]}")

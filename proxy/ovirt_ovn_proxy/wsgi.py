@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from webob import Request, Response
+from webob.exc import status_map
 
 from .errors import ApiError
 from .masking import mask, printable_path, request_secrets, traceback_text
@@ -98,6 +99,12 @@ class Application:
             )
 
         return _Answer(response(environ, start_response), note)
+
+    def encode_error(self, status: int, message: str) -> bytes:
+        """Return the body for what the server refuses before it comes here."""
+        error = ApiError(status_map[status].__name__, message)
+        error.status = status
+        return self._encode_error(error)
 
     def _error_response(self, error: ApiError) -> Response:
         body = self._encode_error(error)

@@ -408,13 +408,15 @@ def test_version_documents(process: ProxyProcess) -> None:
     assert 401 == http("GET", f"{process.networking_url}/v2.0/", headers=headers).status
 
 
-def test_the_body_of_a_login_has_a_limit(process: ProxyProcess) -> None:
-    """A log-in of more than a megabyte is refused unread."""
+def test_a_body_has_a_limit(process: ProxyProcess) -> None:
+    """A body of more than a megabyte is refused unread, in the form of each API."""
     body = b'{"auth": "' + b"x" * 1_100_000 + b'"}'
 
     answer = http("POST", f"{process.identity_url}/v3/auth/tokens", body)
-
+    assert (413, 413) == (answer.status, answer.json["error"]["code"])
+    answer = http("POST", f"{process.networking_url}/v2.0/networks", body)
     assert 413 == answer.status
+    assert "HTTPRequestEntityTooLarge" == answer.json["NeutronError"]["type"]
 
 
 def test_the_log_holds_neither_passwords_nor_tokens(process: ProxyProcess) -> None:

@@ -39,8 +39,6 @@ pytestmark = pytest.mark.daemon
 
 BINDINGS = 2  # by the order of listeners
 STATUSES = {200, 201, 204, 400, 401, 403, 404, 405, 409, 411, 413}
-# Refused by the HTTP server, which does not know the API's form of an error.
-BEFORE_THE_API = {400, 411, 413}
 
 
 def bounded(examples: int) -> settings:
@@ -132,8 +130,8 @@ class Service:
     def _check_error(reply: Reply, is_identity: bool) -> None:
         root = json.loads(reply.body)
         (name,) = root
-        if name == "error":
-            assert is_identity or reply.status in BEFORE_THE_API, reply
+        if is_identity:
+            assert "error" == name, reply
             assert root[name]["code"] == reply.status
             assert isinstance(root[name]["message"], str)
         else:
@@ -162,7 +160,10 @@ def running_service(auth_plugin: str) -> Iterator[Service]:
     with ovsdb_server() as nb, WireTap(nb) as tap, running_api(tap.server, **settings) as api:
         config = replace(api.config, auth_plugin=auth_plugin)
         applications = make_applications(config, api.connection)
-        server = Server([Listener("127.0.0.1", 0, each) for each in applications], Limits())
+        listeners = [
+            Listener("127.0.0.1", 0, each, encode_error=each.encode_error) for each in applications
+        ]
+        server = Server(listeners, Limits())
         server.start()
         try:
             yield Service(api, tap, server)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -77,6 +78,24 @@ def test_body_of_another_api() -> None:
     response = Request.blank("/").get_response(Application(handle, ApiError.identity_body))
 
     assert {"error": {"code": 404, "title": "Not Found", "message": "m"}} == response.json
+
+
+def test_bodies_of_refusals() -> None:
+    """What the server refuses itself has the same form, with the type that Neutron's has."""
+    networking = Application(Response)
+    identity = Application(Response, ApiError.identity_body)
+    for status, error_type in (
+        (400, "HTTPBadRequest"),
+        (411, "HTTPLengthRequired"),
+        (413, "HTTPRequestEntityTooLarge"),
+        (500, "HTTPInternalServerError"),
+    ):
+        error = {"type": error_type, "message": "m", "detail": ""}
+        assert {"NeutronError": error} == json.loads(networking.encode_error(status, "m"))
+        title = HTTPStatus(status).phrase
+        assert {"error": {"code": status, "title": title, "message": "m"}} == json.loads(
+            identity.encode_error(status, "m")
+        )
 
 
 @pytest.mark.parametrize(
