@@ -10,7 +10,9 @@ renewed only where something changed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from .config import Config
@@ -23,6 +25,8 @@ from .wire.port import encode_port
 from .wire.query import Query
 from .wire.security_group import groups_of_port
 from .wire.subnet import ranges_of
+
+log = logging.getLogger(__name__)
 
 # Rows encoded in one go: about 10 ms with the lock held.
 _SLICE = 400
@@ -60,12 +64,21 @@ def _encode(
     for start in range(0, len(rows), _SLICE):
         with replica.lock:
             encoded = [
-                resource.encode(row, view, config, is_engine, True)
+                (row, resource.encode(row, view, config, is_engine, True))
                 for row in rows[start : start + _SLICE]
                 # Between two slices rows may go.
                 if resource.find(view, resource.identify(row)) is row
             ]
-        yield from filter(None, encoded)
+        for row, element in encoded:
+            if element is not None:
+                yield element
+            else:
+                _tell_once(f"{resource.title} is not shown, as its row cannot be read: {row}")
+
+
+@lru_cache(maxsize=1000)
+def _tell_once(text: str) -> None:
+    log.warning("%s", text)
 
 
 def render_ports(replica: Replica, config: Config) -> list[bytes]:

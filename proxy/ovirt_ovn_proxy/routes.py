@@ -61,15 +61,16 @@ class Route(NamedTuple):
 def split_path(path: str) -> list[str]:
     """Return the segments of a path; doubled and trailing slashes and ".json" mean nothing.
 
-    `path` is as WSGI has it, one character for each byte (PEP 3333). Raises NotFound
-    for bytes that are no text.
+    But a tag may end so. `path` is as WSGI has it, one character for each byte
+    (PEP 3333). Raises NotFound for bytes that are no text.
     """
     try:
         path = path.encode("latin-1").decode()
     except UnicodeError as error:
         raise _not_found() from error
     segments = [segment for segment in path.split("/") if segment]
-    if len(segments) > 1 and segments[-1].endswith(".json"):
+    is_tag = len(segments) == 5 and segments[3] == "tags"
+    if len(segments) > 1 and segments[-1].endswith(".json") and not is_tag:
         segments[-1] = segments[-1][: -len(".json")]
     return segments
 

@@ -271,6 +271,9 @@ def test_a_vlan_of_the_site_is_taken(site: Site) -> None:
         assert 409 == site.api("POST", "networks", {"network": values}).status
 
 
+ANOTHER_MAC = "56:6f:0a:00:00:99"
+
+
 @pytest.mark.parametrize("name", ["nic1", "six", "static", "nosub", "websrv"])
 def test_a_start_of_a_vm_keeps_the_addresses(site: Site, name: str) -> None:
     """The engine's PUT of host and MAC leaves a port the addresses that it has."""
@@ -289,15 +292,28 @@ def test_a_start_of_a_vm_keeps_the_addresses(site: Site, name: str) -> None:
     assert "{}" == _column(site, "Logical_Switch_Port", PORTS[name], "options")
 
 
-def test_a_start_with_another_mac_keeps_the_address(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [
+        ("nic1", f"{ANOTHER_MAC} dynamic"),
+        # OVN would make another one of the new MAC.
+        ("six", f"{ANOTHER_MAC} fd00:6::546f:aff:fe00:8"),
+    ],
+)
+def test_a_start_with_another_mac_keeps_the_address(site: Site, name: str, addresses: str) -> None:
     """A port whose address OVN chose keeps that address with a new MAC."""
-    values = {"binding:host_id": "host2", "mac_address": "56:6f:0a:00:00:99"}
+    path = f"ports/{PORTS[name]}"
+    ips = _ips(site.api.get(path)["port"])
+    values = {"binding:host_id": "host2", "mac_address": ANOTHER_MAC}
 
-    assert 200 == site.api("PUT", f"ports/{PORTS['nic1']}", {"port": values}, ENGINE).status
+    answer = site.api("PUT", path, {"port": values}, ENGINE)
 
+    assert (200, ips) == (answer.status, _ips(answer.json["port"]))
     site.nbctl("--wait=sb", "--timeout=10", "sync")
-    port = site.api.get(f"ports/{PORTS['nic1']}")["port"]
-    assert ("56:6f:0a:00:00:99", ["10.1.0.3"]) == (port["mac_address"], _ips(port))
+    port = site.api.get(path)["port"]
+    assert (ANOTHER_MAC, ips) == (port["mac_address"], _ips(port))
+    column = _column(site, "Logical_Switch_Port", PORTS[name], "addresses")
+    assert f'["{addresses}"]' == column
 
 
 def test_a_new_port_gets_an_address_of_nobody(site: Site) -> None:

@@ -209,7 +209,9 @@ def _readdressed(
     external_ids = dict(wanted.external_ids)
     _put_pairs(external_ids, pairs, mac)
     wanted = wanted.copy(external_ids=external_ids)
-    if is_dynamic(port) and "fixed_ips" not in values:
+    # With another MAC, OVN would choose another IPv6 address.
+    moves = mac != found.mac and any(":" in ip for ip in found.ips)
+    if is_dynamic(port) and "fixed_ips" not in values and not moves:
         return _dynamic(wanted, mac, security, pairs)
     allocator = Allocator(draft, switch, mac, found.ips)
     if values.get("fixed_ips"):
@@ -225,7 +227,7 @@ def _readdressed(
 def _dynamic(
     port: SwitchPort, mac: str, is_secured: bool, pairs: list[dict[str, str]]
 ) -> SwitchPort:
-    """Return a port whose IP addresses OVN chooses, and keeps, with this MAC and these pairs.
+    """Return a port whose IP addresses OVN chooses, with this MAC and these pairs.
 
     As its addresses are not known beforehand, only MACs are checked, but for the pairs'.
     """

@@ -197,8 +197,10 @@ def _refuse(constant: str) -> Any:
 
 
 def _parse_int(digits: str) -> int:
-    # No attribute holds more than 32 bits, and Python 3.9 takes seconds for a million digits.
-    return int(digits) if len(digits) < 20 else _refuse(digits)
+    # What is no attribute's value is for its reader to say; a million digits would take seconds.
+    if len(digits) > readers.MOST_DIGITS:
+        raise BadRequest("HTTPBadRequest", f"{readers.shown(digits)} has {len(digits)} digits.")
+    return int(digits)
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int).decode

@@ -9,6 +9,7 @@ is known, never an error.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from ..nb.rows import (
 from . import readers
 
 _TAGS = readers.list_of(readers.text())
+_TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}")
 
 
 class Lookup(Protocol):
@@ -83,8 +85,11 @@ def standard(external_ids: Mapping[str, str], name: str, config: Config) -> dict
 
 
 def _to_second(moment: str | None) -> str | None:
-    """Return a time as the API has it; we keep more of it, to tell what came first."""
-    return f"{moment[:19]}Z" if moment else None
+    """Return a time as the API has it, None for what is none.
+
+    We keep more of it, to tell what came first.
+    """
+    return f"{moment[:19]}Z" if moment and _TIME.match(moment) else None
 
 
 def tags(external_ids: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from ..nb.rows import Switch, SwitchPort
 from . import readers
 from .attributes import STANDARD, Attribute, AttributeTable
 from .common import Lookup, integer, standard
+from .subnet import ranges_of
 
 NETWORK_TYPE = "provider:network_type"
 PHYSICAL_NETWORK = "provider:physical_network"
@@ -106,7 +107,7 @@ def encode_network(
         **standard(switch.external_ids, network_name(switch), config),
         "admin_state_up": is_up(switch),
         "status": "ACTIVE",
-        "subnets": [subnet.uuid for subnet in lookup.subnets_of(switch.uuid)],
+        "subnets": [subnet.subnet_id for subnet in ranges_of(lookup.subnets_of(switch.uuid))],
         "shared": switch.external_ids.get(keys.NETWORK_SHARED) == "True",
         "router:external": is_external(switch),
         "mtu": mtu if mtu is not None or is_engine else config.dhcp_mtu_bytes,

@@ -238,7 +238,7 @@ def _given(given: Mapping[str, list[str]], key: str) -> list[str]:
 
 
 def _read_limit(text: str) -> int:
-    if not text.isdecimal() or len(text) > 18:
+    if not text.isdecimal() or len(text) > readers.MOST_DIGITS:
         raise BadRequest(
             "BadRequest",
             f"Bad limit request: Limit must be an integer 0 or greater and not "

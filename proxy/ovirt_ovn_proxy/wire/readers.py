@@ -22,10 +22,13 @@ Reader = Callable[[str, Any], Any]
 
 TEXT_LIMIT = 255
 INTEGER_LIMIT = 2**31 - 1
+# Beyond them the time for a number grows with their square, up to Python 3.10 without a limit.
+MOST_DIGITS = 1000
 
 _TRUE = {"true", "t", "yes", "y", "on", "1"}
 _FALSE = {"false", "f", "no", "n", "off", "0"}
 
+_INTEGER = re.compile(f"-?[0-9]{{1,{MOST_DIGITS}}}")
 _UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # OVSDB refuses NUL, and half of a surrogate pair is no character.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -84,7 +87,7 @@ def integer(minimum: int = 0, maximum: int = INTEGER_LIMIT) -> Reader:
 
     def read(field: str, value: Any) -> int:
         number = value
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value.strip()):
+        if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
             number = int(value)
         elif isinstance(value, float) and value.is_integer():
             number = int(value)
@@ -204,6 +207,8 @@ def flat_object(field: str, value: Any) -> dict[str, Any]:
             read_text(f"{field}.{key}", item)
         elif item is not None and not isinstance(item, (bool, int)):
             invalid(f"{field}.{key}", item, "is neither text nor a whole number nor a boolean")
+        elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+            invalid(f"{field}.{key}", item, "has more than 64 bits")
     return dict(value)
 
 

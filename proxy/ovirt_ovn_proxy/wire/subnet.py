@@ -228,6 +228,9 @@ def _read(row: DhcpOptions) -> Subnet | None:
     else:
         gateway_ip = external_ids.get(keys.SUBNET_V6_GATEWAY)
         servers = row.options.get("dns_server") or external_ids.get(keys.SUBNET_V6_DNS, "")
+    if gateway_ip and ip_number(gateway_ip) is None:
+        gateway_ip = None
+    nameservers = filter(ip_number, servers.strip("{} ").replace(",", " ").split())
     routes = stored_json(external_ids, keys.SUBNET_ROUTES, _ROUTES, [])
     return Subnet(
         id=row.uuid,
@@ -235,7 +238,7 @@ def _read(row: DhcpOptions) -> Subnet | None:
         network=network,
         gateway_ip=gateway_ip or None,
         pools=_read_pools(external_ids.get(keys.SUBNET_POOLS), network, gateway_ip),
-        dns_nameservers=tuple(filter(None, servers.strip("{} ").replace(",", " ").split())),
+        dns_nameservers=tuple(nameservers),
         host_routes=tuple((route["destination"], route["nexthop"]) for route in routes),
         enable_dhcp=_has_dhcp(row),
         address_mode=_read_mode(external_ids.get(keys.SUBNET_ADDRESS_MODE)),
@@ -286,7 +289,7 @@ def _read_pools(
 ) -> tuple[tuple[str, str], ...]:
     """Return a subnet's pools, all addresses where none can be read; "" says that it has none."""
     pairs = [item.partition("-") for item in (text or "").split()]
-    pools = tuple((start, end) for start, dash, end in pairs if dash)
+    pools = tuple((start, end) for start, _, end in pairs if ip_number(start) and ip_number(end))
     return pools if pools or text == "" else default_pools(network, gateway_ip)
 
 

@@ -14,16 +14,18 @@ from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.replica import Replica
 from ovirt_ovn_proxy.nb.rows import Row
 from ovirt_ovn_proxy.nb.schema import PORT
-from unit.proxy.plans import a_network, a_port, replica_of, row_id
+from ovirt_ovn_proxy.resources import NETWORKS, SUBNETS
+from ovirt_ovn_proxy.wire.query import read_query
+from unit.proxy.plans import a_network, a_port, a_subnet, replica_of, row_id
 
 # So many ports has each of the networks.
-NETWORKS = (3, 0, 2, 5, 1)
+COUNTS = (3, 0, 2, 5, 1)
 
 
 def site() -> list[Row]:
     """Return the rows of networks and their ports."""
     rows: list[Row] = []
-    for number, count in enumerate(NETWORKS):
+    for number, count in enumerate(COUNTS):
         ports = [row_id(1000 * (number + 1) + port) for port in range(count)]
         rows.append(a_network(*ports, uuid=row_id(100 + number)))
         rows += [a_port(uuid=port) for port in ports]
@@ -52,3 +54,21 @@ def test_in_slices(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
         if number % 4 == 0:
             assert names == listed(replica)
     assert names == listed(replica) == listed(replica)
+
+
+def test_what_cannot_be_read_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged subnet is in no list, nor in its network; the log names it once for each damage."""
+    listing._tell_once.cache_clear()
+    whole, damaged = a_subnet(), a_subnet(uuid=row_id(99), cidr="junk")
+
+    def look(replica: Replica) -> None:
+        for resource in (SUBNETS, NETWORKS):
+            query = read_query("", resource.table)
+            (found,) = listing.list_objects(replica, resource, query, Config(), False)
+            assert [whole.uuid] == found.get("subnets", [found["id"]])
+
+    for times, row in ((1, damaged), (1, damaged), (2, damaged.copy(cidr="other junk"))):
+        look(replica_of(a_network(), whole, row))
+        assert times == len(caplog.messages)
+        assert caplog.messages[-1].startswith("Subnet is not shown, as its row cannot be read: ")
+        assert damaged.uuid in caplog.messages[-1]

@@ -37,8 +37,10 @@ VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 def test_resources(
     collection: str, method: str, below: str, action: str, ids: tuple[str, ...], form: str
 ) -> None:
-    """A path is the same with doubled and trailing slashes, and with ".json"."""
+    """A path is the same with doubled and trailing slashes, and with ".json", but for a tag."""
     route = match(method, form.format(collection + below))
+    if action.endswith("_tag") and form.endswith(".json"):
+        ids = (ids[0], f"{ids[1]}.json")
 
     assert (action, ids) == (route.action, route.ids)
     assert route.resource is RESOURCES[collection]

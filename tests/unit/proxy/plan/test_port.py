@@ -636,6 +636,25 @@ def test_dynamic(given: Any, addresses: tuple[str, ...]) -> None:
         assert_answered(plan, rows, "ports")
 
 
+@pytest.mark.parametrize(
+    ("assigned", "given", "addresses"),
+    [
+        # OVN makes it of the MAC, so that it would not stay.
+        ("10.0.0.5 fd00::5", {"mac_address": MAC2}, f"{MAC2} 10.0.0.5 fd00::5"),
+        ("fd00::5", {"mac_address": MAC2}, f"{MAC2} fd00::5"),
+        ("10.0.0.5 fd00::5", {"mac_address": MAC}, f"{MAC} dynamic"),
+        ("10.0.0.5 fd00::5", {"port_security_enabled": True}, f"{MAC} dynamic"),
+    ],
+)
+def test_dynamic_ipv6(assigned: str, given: Any, addresses: str) -> None:
+    """The same of an IPv6 address, which OVN does not keep for another MAC."""
+    rows = [*site(DYNAMIC.copy(dynamic_addresses=f"{MAC} {assigned}")), a_subnet6()]
+    plan = put("ports", "peer-port", **given)(view_of(*rows))
+
+    assert (addresses,) == find(rows_after(rows, plan), PORT).addresses
+    assert_answered(plan, rows, "ports")
+
+
 @pytest.mark.parametrize("old", [MAC.replace("01", "0A"), "02-00-00-00-00-0A"])
 def test_dynamic_with_another_spelling(old: str) -> None:
     """The peer stored a MAC as it came; a new one replaces it, however it was spelled."""

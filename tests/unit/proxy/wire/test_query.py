@@ -174,6 +174,7 @@ def test_filters_by_type(table: Any, text: str, element: Any, expected: bool) ->
         ("limit=", "BadRequest"),
         ("limit=1.5", "BadRequest"),
         ("limit=" + "9" * 5000, "BadRequest"),
+        ("limit=" + "9" * 1001, "BadRequest"),
         ("page_reverse=perhaps", "HTTPBadRequest"),
         ("changed_since=today", "HTTPBadRequest"),
         # before the first moment in UTC, and after the last
@@ -286,6 +287,7 @@ def test_sorted(text: str, expected: str) -> None:
         ("limit=0", "abcde"),
         ("limit=2", "ab"),
         ("limit=9", "abcde"),
+        ("limit=" + "9" * 1000, "abcde"),
         ("marker=b", "cde"),
         ("limit=2&marker=b", "cd"),
         ("limit=2&marker=e", ""),
