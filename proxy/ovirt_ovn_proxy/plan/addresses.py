@@ -131,7 +131,8 @@ class Allocator:
             if "subnet_id" not in entry:
                 raise BadRequest(
                     "InvalidInput",
-                    "Invalid input for operation: IP allocation requires subnet_id or ip_address.",
+                    "Invalid input for operation: IP allocation requires subnet_id or ip_address; "
+                    f"fixed_ips has {entry!r}.",
                 )
             subnet = self._subnet(entry["subnet_id"])
             if self._makes(subnet):

@@ -107,7 +107,8 @@ def _check(draft: Draft, groups: list[PortGroup], is_secured: bool) -> None:
     if groups and not is_secured:
         raise BadRequest(
             "PortSecurityAndIPRequiredForSecurityGroups",
-            "Security groups do nothing on a port without port security.",
+            f"security_groups {', '.join(group.uuid for group in groups)} do nothing on a port "
+            "whose port_security_enabled is False.",
         )
     if len(groups) > 1:
         for group in groups:

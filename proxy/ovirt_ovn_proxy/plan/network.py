@@ -203,8 +203,10 @@ def _plan_provider(draft: Draft, switch: Switch, values: Values, label: str) -> 
 
 def _check_provider(kind: str, physical: str | None, tag: int | None) -> None:
     reason = None
-    if kind == OVERLAY and (physical is not None or tag is not None):
-        reason = f"{PHYSICAL_NETWORK} and {SEGMENTATION_ID} do not go with type {OVERLAY}"
+    if kind == OVERLAY and physical is not None:
+        reason = f"{PHYSICAL_NETWORK} {physical!r} does not go with type {OVERLAY}"
+    elif kind == OVERLAY and tag is not None:
+        reason = f"{SEGMENTATION_ID} {tag} does not go with type {OVERLAY}"
     elif kind in (FLAT, VLAN) and not physical:
         reason = f"{PHYSICAL_NETWORK} is required for type {kind}"
     elif kind == FLAT and tag is not None:

@@ -11,6 +11,7 @@ from ..errors import BadRequest, Conflict
 from ..nb import keys
 from ..nb.addresses import is_dynamic
 from ..nb.rows import Switch, SwitchPort
+from ..wire import readers
 from ..wire.network import has_port_security as network_has_port_security
 from ..wire.network import is_up
 from ..wire.port import (
@@ -279,7 +280,8 @@ def _check_pairs(pairs: list[dict[str, str]], is_secured: bool) -> None:
     if pairs and not is_secured:
         raise Conflict(
             "AddressPairAndPortSecurityRequired",
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            "Port Security must be enabled in order to have allowed address pairs on a port; "
+            f"port_security_enabled is False, allowed_address_pairs {readers.shown(pairs)}.",
         )
 
 

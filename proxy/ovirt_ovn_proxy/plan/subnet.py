@@ -271,7 +271,7 @@ def _plan_auto_addresses(draft: Draft, switch: Switch, subnet: Subnet) -> None:
             [{"subnet_id": subnet.id, "ip_address": eui64(subnet.network, found.mac)}]
         )
         ips = [*found.ips, eui64(subnet.network, found.mac)]
-        draft.update(_readdressed(port, found.mac, ips))
+        draft.update(_readdressed(draft, port, found.mac, ips))
         ports.append(port)
     refresh_ports(draft, switch, ports)
 
@@ -288,7 +288,7 @@ def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet, span: Ran
     ips = [ip for ip in found.ips if ip != automatic]
     if any(map(span.holds, map(ip_number, ips))):
         return False
-    wanted = _readdressed(port, found.mac, ips)
+    wanted = _readdressed(draft, port, found.mac, ips)
     if wanted.dhcpv6_options == subnet.id:
         wanted = wanted.copy(dhcpv6_options=None)
     for row in draft.options_of(port.name):
@@ -299,8 +299,10 @@ def _drop_auto_address(draft: Draft, port: SwitchPort, subnet: Subnet, span: Ran
     return True
 
 
-def _readdressed(port: SwitchPort, mac: str, ips: list[str]) -> SwitchPort:
-    return with_addresses(port, mac, ips, has_port_security(port), address_pairs(port, mac))
+def _readdressed(draft: Draft, port: SwitchPort, mac: str, ips: list[str]) -> SwitchPort:
+    pairs = address_pairs(port, mac)
+    port = with_addresses(port, mac, ips, has_port_security(port), pairs)
+    return port.copy(external_ids=updated(port.external_ids, draft.context))
 
 
 def _possible_holders(

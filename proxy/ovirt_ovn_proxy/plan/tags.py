@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BadRequest
 from ..nb import keys
+from ..wire import readers
 from .common import put, updated
 from .draft import Draft
 
@@ -19,7 +19,9 @@ def replace_tags(draft: Draft, row: Any, tags: Sequence[str]) -> dict[str, Any]:
     """Plan a row with exactly these tags, each once; returns the answer's JSON form."""
     wanted = list(dict.fromkeys(tags))
     if len(wanted) > MOST_TAGS:
-        raise BadRequest("HTTPBadRequest", f"tags has {len(wanted)} elements, at most 50 allowed.")
+        readers.invalid(
+            "tags", wanted, f"has {len(wanted)} elements, at most {MOST_TAGS} are allowed"
+        )
     external_ids = dict(row.external_ids)
     put(external_ids, keys.TAGS, wanted, [])
     if external_ids != row.external_ids:

@@ -222,7 +222,7 @@ def _check_depth(value: Any, levels: int) -> None:
     if not isinstance(value, (dict, list)):
         return
     if levels == 0:
-        raise BadRequest("HTTPBadRequest", "The body is nested too deeply.")
+        raise BadRequest("HTTPBadRequest", f"The body has more than {_DEEPEST} levels.")
     for element in value.values() if isinstance(value, dict) else value:
         _check_depth(element, levels - 1)
 

@@ -34,11 +34,9 @@ _UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def invalid(field: str, value: Any, reason: str) -> NoReturn:
+def invalid(field: str, value: Any, reason: str, error_type: str = "HTTPBadRequest") -> NoReturn:
     """Refuse a value: name the attribute, show the value, say what is wrong."""
-    raise BadRequest(
-        "HTTPBadRequest", f"Invalid input for {field}. Reason: {shown(value)} {reason}."
-    )
+    raise BadRequest(error_type, f"Invalid input for {field}. Reason: {shown(value)} {reason}.")
 
 
 def shown(value: Any) -> str:
@@ -164,9 +162,8 @@ def list_of(read: Reader, limit: int | None = None, error_type: str = "HTTPBadRe
         if not isinstance(value, list):
             invalid(field, value, "is not a list")
         if limit is not None and len(value) > limit:
-            raise BadRequest(
-                error_type, f"{field} has {len(value)} elements, at most {limit} are allowed."
-            )
+            reason = f"has {len(value)} elements, at most {limit} are allowed"
+            invalid(field, value, reason, error_type)
         return [read(f"{field}[{index}]", element) for index, element in enumerate(value)]
 
     return read_list

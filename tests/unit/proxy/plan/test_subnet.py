@@ -222,6 +222,7 @@ def test_create_auto(mode: str, also: list[Any]) -> None:
 
     assert isinstance(found, SwitchPort)
     assert (f"{MAC} 10.9.0.5 {EUI}",) == found.addresses == found.port_security
+    assert "2" == found.external_ids[keys.REVISION]
     answers_dhcp = mode == "dhcpv6-stateless"
     assert (row_uuid(f"subnet/{len(also)}") if answers_dhcp else None) == found.dhcpv6_options
     assert [router.columns()] == [row.columns() for row in after if row.uuid == PORT2]
@@ -351,7 +352,7 @@ def test_overlap_on_another_network() -> None:
 SITE: tuple[Row, ...] = (counted(NET), a_network(), a_subnet())
 
 
-def changed_ids(row: DhcpOptions, **changed: str) -> dict[str, str]:
+def changed_ids(row: DhcpOptions | SwitchPort, **changed: str) -> dict[str, str]:
     """Return the external_ids of a subnet after its first change."""
     return {**row.external_ids, keys.UPDATED_AT: LATER, keys.REVISION: "2", **changed}
 
@@ -588,7 +589,12 @@ def test_delete_auto() -> None:
         ops.update(
             schema.PORT,
             PORT,
-            {"addresses": (left,), "port_security": (left,), "dhcpv6_options": None},
+            {
+                "addresses": (left,),
+                "port_security": (left,),
+                "dhcpv6_options": None,
+                "external_ids": changed_ids(port),
+            },
         ),
         ops.delete(schema.DHCP, SUBNET6),
         traces(SUBNET6),
@@ -606,7 +612,11 @@ def test_delete_auto_with_options_of_a_port() -> None:
 
     assert [
         ADVANCE,
-        ops.update(schema.PORT, PORT, {"addresses": (MAC,), "dhcpv6_options": None}),
+        ops.update(
+            schema.PORT,
+            PORT,
+            {"addresses": (MAC,), "dhcpv6_options": None, "external_ids": changed_ids(port)},
+        ),
         ops.delete(schema.DHCP, OWN_ROW),
         ops.delete(schema.DHCP, SUBNET6),
         traces(OWN_ROW, SUBNET6),
