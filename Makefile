@@ -54,7 +54,7 @@ help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
 run: tools-run ## an OVN of its own and the proxy: LISTEN, NETWORK_PORT, IDENTITY_PORT, STATE
-	@$(PY) scripts/run.py --state "$(STATE)" --listen "$(LISTEN)" \
+	@exec $(PY) scripts/run.py --state "$(or $(STATE),.run)" --listen "$(LISTEN)" \
 		--network-port "$(NETWORK_PORT)" --identity-port "$(IDENTITY_PORT)"
 
 .PHONY: demo soak tools-demo

@@ -199,11 +199,14 @@ def _ask(url: str, *, body: dict[str, Any] | None = None, token: str | None = No
 def first_commands(folder: Folder, addresses: Addresses) -> str:
     """What to try first, ready to be pasted into a shell."""
     network, identity = addresses.network_url, addresses.identity_url
-    # The environment of the checks has it, and `make run` may be in that one.
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    # The environment of the checks has the client, and `make run` may be in that one.
+    programs = Path(sys.executable).parent
+    path = os.pathsep.join((str(programs), os.environ["PATH"]))
     found = shutil.which("openstack", path=path)
-    openstack = shlex.quote(found or "openstack")
-    hint = "" if found else "  # make tools-check puts it into .venv/bin"
+    openstack = shlex.quote(found or str(programs / "openstack"))
+    if not found:
+        pip, extra = shlex.quote(str(programs / "pip")), shlex.quote(f"{ROOT}[clients]")
+        openstack = f"{pip} install -q -e {extra} && {openstack}"
     return f"""\
 Ready. Networking is at {network}, identity at {identity}/v2.0 (any password).
 To try it, in another terminal:
@@ -215,7 +218,7 @@ curl -s {network}/v2.0/networks -H "X-Auth-Token: $TOKEN" \\
   -H 'Content-Type: application/json' -d '{{"network": {{"name": "blue"}}}}'
 export OS_AUTH_TYPE=v2password OS_AUTH_URL={identity}/v2.0 OS_TENANT_NAME={TENANT} \\
   OS_USERNAME={USER} OS_PASSWORD=any
-{openstack} network list{hint}
+{openstack} network list
 ovn-nbctl {shlex.quote("--db=" + folder.remote("nb"))} show
 
 Ctrl-C stops everything; the networks stay in {folder.state}.
@@ -278,7 +281,10 @@ def main() -> int:
         addresses = Addresses(
             str(arguments.listen), arguments.network_port, arguments.identity_port
         )
-        folder = Folder(arguments.state)
+        try:
+            folder = Folder(arguments.state)
+        except OSError as error:
+            raise Failure(f"the state folder: {error}") from error
         # The lock lives as long as the descriptor: until this process ends, however it does.
         take_lock(folder, addresses)
         run(folder, addresses)

@@ -78,6 +78,20 @@ def test_changes_without_a_look(pair: Sequence[Api]) -> None:
         one.delete("network", network)
 
 
+def test_defaults_of_a_network(pair: Sequence[Api]) -> None:
+    """A new port is what its network says, though it was the other proxy that was told so."""
+    network = pair[0].create("network", name="red")["id"]
+    for trial in range(TRIALS):
+        one, two = pair[trial % 2], pair[1 - trial % 2]
+        is_secured, is_up = trial % 2 == 0, trial % 3 == 0
+        one.update("network", network, port_security_enabled=is_secured, admin_state_up=is_up)
+        port = two.create("port", network_id=network)
+        assert is_secured is port["port_security_enabled"]
+        groups = [is_secured] * (1 if is_secured else 0)
+        assert groups == [bool(group) for group in port["security_groups"]]
+        two.delete("port", port["id"])
+
+
 def test_life_of_groups(pair: Sequence[Api]) -> None:
     """The same holds for security groups, their rules, and the ports in them."""
     network = pair[0].create("network", name="red")

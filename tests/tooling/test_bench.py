@@ -82,7 +82,11 @@ def test_all_figures_are_measured(tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     figures = json.loads(file.read_text())["figures"]
-    growth = {f"{verb} of a port: p50, against 100 ports" for verb in ("POST", "PUT", "DELETE")}
+    growth = {
+        f"{verb} of a port{kind}: p50, against 100 ports"
+        for verb in ("POST", "PUT", "DELETE")
+        for kind in ("", " with port security")
+    }
     for size, names in ((100, EXPECTED), (200, EXPECTED | growth)):
         assert names == {figure["name"] for figure in figures if figure["ports"] == size}
     assert all(figure["ratio"] is not None for figure in figures)
@@ -100,7 +104,7 @@ def test_hooks_are_measured(tmp_path: Path) -> None:
     figures = json.loads(file.read_text())["figures"]
     ways = [figure["name"].rpartition(" (")[2] for figure in figures]
     # Networks are root's alone.
-    assert {"root)": 14, "vdsm, by sudo)": 12} == {way: ways.count(way) for way in ways}
+    assert {"root)": 16, "vdsm, by sudo)": 14} == {way: ways.count(way) for way in ways}
     assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in figures)
     assert all(figure["met"] is not None for figure in figures)
 

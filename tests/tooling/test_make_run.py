@@ -174,14 +174,26 @@ def test_the_commands_it_prints_work(site: Site) -> None:
 
 
 def test_a_client_that_is_not_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has no `openstack` yet is told where it comes from, in a line that is a command still."""
+    """Who has no `openstack` yet gets it by the same line."""
     monkeypatch.setattr(sys, "executable", str(site.state / "bin" / "python"))
     monkeypatch.setenv("PATH", str(site.state))
     addresses = runner.Addresses("127.0.0.1", *site.ports)
 
     commands = runner.first_commands(central.Folder(site.state), addresses)
 
-    assert "\nopenstack network list  # make tools-check puts it into .venv/bin\n" in commands
+    programs = site.state / "bin"
+    install = f"{programs}/pip install -q -e '{ROOT}[clients]'"
+    assert f"\n{install} && {programs}/openstack network list\n" in commands
+
+
+@pytest.mark.parametrize("state", ["/proc/x", "README.md"])
+def test_no_state_folder(state: str) -> None:
+    """A folder that cannot be is one line, not a traceback."""
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "--state", str(ROOT / state)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+    assert 1 == done.returncode
+    assert re.fullmatch(r"make run: the state folder: .*\n", done.stderr)
 
 
 def listened_on(port: int) -> set[str]:

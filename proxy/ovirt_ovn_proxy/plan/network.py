@@ -20,6 +20,7 @@ from ..wire.network import (
     asked_mtu,
     encode_network,
     encode_provider,
+    has_port_security,
     is_external,
     is_up,
 )
@@ -80,6 +81,11 @@ def update(draft: Draft, switch: Switch, values: Values) -> dict[str, Any]:
         _check_not_external(draft, switch)
     if asked_mtu(wanted) != asked_mtu(switch) or draft.localnet(switch) is not localnet:
         follow_network(draft, switch)
+    if has_port_security(wanted, draft.context.config) != has_port_security(
+        switch, draft.context.config
+    ):
+        # A new port that another proxy is planning with what was the default must not come.
+        draft.advance(switch.uuid)
     if is_up(wanted) != is_up(switch):
         draft.advance(switch.uuid)
         for port in draft.view.ports_of(switch):

@@ -281,7 +281,6 @@ def test_create_beside_others(given: Any) -> None:
         ({"description": "d"}, {keys.DESCRIPTION: "d"}),
         ({"shared": True}, {keys.NETWORK_SHARED: "True"}),
         ({"router:external": True}, {keys.NETWORK_EXTERNAL: "True"}),
-        ({"port_security_enabled": True}, {keys.NETWORK_PORT_SECURITY: "True"}),
     ],
 )
 def test_update(given: Any, changed: dict[str, str]) -> None:
@@ -328,6 +327,22 @@ def test_update_twice() -> None:
     assert () == again.steps
     assert plan.answer == again.answer
     assert plan.answer["network"]["revision_number"] == 2
+
+
+def test_update_port_security() -> None:
+    """New ports take it from their network: those that are planned meanwhile are planned anew."""
+    row = a_network()
+    rows = (counted(NET), row)
+    plan = put("networks", NET, port_security_enabled=True)(view_of(*rows))
+    ids = changed_ids(row, **{keys.NETWORK_PORT_SECURITY: "True"})
+
+    assert [
+        counter_guard(NET),
+        ops.wait_columns(schema.SWITCH, NET, {"external_ids": row.external_ids}),
+        counter(NET, "8"),
+        ops.update(schema.SWITCH, NET, {"external_ids": ids}),
+    ] == plan.operations
+    assert_answered(plan, rows, "networks")
 
 
 def test_update_mtu() -> None:
