@@ -47,9 +47,15 @@ class Tapped(NamedTuple):
     database: str
 
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[Answer, list[Transact]]:
-        """Send one request; return its answer and its transactions."""
+        """Send one request; return its answer and its transactions.
+
+        They are all that it asks the server, but for the greeting of a new session.
+        """
         self.tap.take()
+        self.tap.take_others()
+        sessions = self.tap.sessions
         answer = self.api(method, path, body)
+        assert [] == self.tap.take_others() or sessions < self.tap.sessions
         return answer, self.tap.take()
 
 

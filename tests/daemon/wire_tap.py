@@ -67,6 +67,7 @@ class WireTap:
         self._listener = socket.socket(socket.AF_UNIX)
         self._sessions: list[_Session] = []
         self._transacts: list[Transact] = []
+        self._others: list[str] = []
         self._fault: Fault | None = None
         self._late: list[tuple[_Session, bytearray]] = []
         self._untold: tuple[_Session, Any, Fault] | None = None
@@ -110,6 +111,12 @@ class WireTap:
         """Return the transactions since the last call."""
         with self._lock:
             taken, self._transacts = self._transacts, []
+        return taken
+
+    def take_others(self) -> list[str]:
+        """Return the methods of all other requests and notifications since the last call."""
+        with self._lock:
+            taken, self._others = self._others, []
         return taken
 
     def take_late(self) -> list[Any]:
@@ -188,6 +195,9 @@ class WireTap:
             is_write = bool(operations)
             with self._lock:
                 self._transacts.append(Transact(session.number, operations))
+        elif "method" in body:
+            with self._lock:
+                self._others.append(body["method"])
         if is_write and self._before_write is not None:
             action, self._before_write = self._before_write, None
             action()

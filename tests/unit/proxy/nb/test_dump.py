@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -67,6 +68,23 @@ def test_many_rows(sizes: Sequence[int], separators: tuple[str, str]) -> None:
 
     assert flat(dump) == flat(updates.items())
     assert (dump.request_id, dump.error) == (7, None)
+
+
+def test_rows_are_decoded_some_at_a_time() -> None:
+    """Never all of a long reply, which would keep the other threads from the interpreter."""
+    reply = {"id": 7, "error": None, "result": [True, "t-1", {"T": many(10_000)}]}
+    text = json.dumps(reply, separators=(",", ":"))
+    tracemalloc.start()
+    try:
+        rows = 0
+        for _, piece in Dump(text):
+            rows += len(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert rows == 10_000
+    assert peak < len(text) / 4
 
 
 def test_big_row() -> None:

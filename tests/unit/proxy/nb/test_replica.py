@@ -9,6 +9,7 @@ and which rendered answers are left, with what a new replica would hold.
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -512,3 +513,15 @@ def _change_port(data: st.DataObject, replica: Replica, uuid: str, updates: Upda
         change = updates.setdefault(SWITCH, {}).setdefault(network, {"modify": {"ports": None}})
         ports = change["modify"]["ports"] or ["set", []]
         change["modify"]["ports"] = ["set", [*ports[1], ["uuid", member]]]
+
+
+def test_a_reader_is_waited_for() -> None:
+    """Who holds the lock sees a transaction whole or not at all: nothing is applied meanwhile."""
+    replica = replica_of(a_network())
+    update = threading.Thread(target=replica.apply, args=[inserted(a_port())], daemon=True)
+    with replica.lock:
+        update.start()
+        update.join(0.1)
+        assert PORT not in replica.tables.ports
+    update.join(10)
+    assert PORT in replica.tables.ports
