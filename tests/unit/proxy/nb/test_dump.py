@@ -84,7 +84,8 @@ def test_rows_are_decoded_some_at_a_time() -> None:
         tracemalloc.stop()
 
     assert rows == 10_000
-    assert peak < len(text) / 4
+    # Whole, it is four times as long as its text.
+    assert peak < len(text) / 2
 
 
 def test_big_row() -> None:
