@@ -16,11 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.raw import CheckError, Ovsdb, exchange, request
+from ovirt_ovn_proxy.config import Config
 from ovirt_ovn_proxy.nb import keys, ops
 from ovirt_ovn_proxy.nb.schema import PORT, PORT_GROUP, SWITCH
 
 _BATCH = 1000
 HOSTS = ("host-a.example.com", "host-b.example.com")
+# Of an engine's port that is not up lists do not say where it is.
+LISTED_HOSTS = (*HOSTS, "")
+_TENANT = Config().openstack_tenant_id
+_STAMPS = ("created_at", "updated_at", "revision_number")
 
 Row = dict[str, Any]
 
@@ -36,7 +41,8 @@ class Network(NamedTuple):
 class Port(NamedTuple):
     """A port of the engine; `id` is the one that the proxy chose, or would choose.
 
-    `is_secured`: it has port security, as engine-setup asks for, and so is in port groups.
+    `is_secured`: it has port security, as engine-setup asks for, and so is in port groups;
+    `security_groups` are those of them that the API shows.
     """
 
     id: str
@@ -45,6 +51,7 @@ class Port(NamedTuple):
     ip: str
     device_id: str
     is_secured: bool = True
+    security_groups: Sequence[str] = ()
 
 
 class Content:
@@ -72,7 +79,9 @@ class Content:
         network = self.networks[number % len(self.networks)]
         mac = "56:6f:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4, "big"))
         ip = str(next(network.addresses)) if network.subnet_id else ""
-        return Port(str(uuid.uuid4()), network, mac, ip, str(uuid.uuid4()), is_secured)
+        # The first one is there to drop what no security group lets in.
+        groups = self._groups[1:] if is_secured else ()
+        return Port(str(uuid.uuid4()), network, mac, ip, str(uuid.uuid4()), is_secured, groups)
 
     def external_ids(self, port: Port, host: str) -> dict[str, str]:
         """Return the port's external_ids after it was announced on a host."""
@@ -186,17 +195,39 @@ def port_values(port: Port) -> Mapping[str, Any]:
     return values if port.is_secured else {**values, "port_security_enabled": False}
 
 
-def shown(element: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what an answer shows of a port, of what tells it from others."""
-    addresses = [entry["ip_address"] for entry in element["fixed_ips"]]
-    names = ("id", "network_id", "device_id", "mac_address")
-    return (*(element[name] for name in names), *addresses)
+def is_shown(port: Port, element: Mapping[str, Any], hosts: Sequence[str]) -> bool:
+    """Say whether an element of an answer is a port as it has to be, in all its attributes.
 
-
-def shown_by(port: Port) -> tuple[object, ...]:
-    """Return what `shown` has to be of a port."""
-    addresses = [port.ip] if port.ip else []
-    return (port.id, port.network.id, port.device_id, port.mac, *addresses)
+    `hosts` are those that it may have been announced on; "" stands for none.
+    """
+    host = element.get("binding:host_id")
+    is_up = element.get("status") == "ACTIVE"
+    fixed_ip = {"subnet_id": port.network.subnet_id, "ip_address": port.ip}
+    return host in hosts and element == {
+        "id": port.id,
+        "name": "nic1",
+        "tenant_id": _TENANT,
+        "project_id": _TENANT,
+        "description": "",
+        **{name: element.get(name) or "missing" for name in _STAMPS},
+        "tags": [],
+        "network_id": port.network.id,
+        "admin_state_up": True,
+        "mac_address": port.mac,
+        "fixed_ips": [fixed_ip] if port.ip else [],
+        "device_id": port.device_id,
+        "device_owner": "oVirt",
+        "status": "ACTIVE" if is_up else "DOWN",
+        "security_groups": [*port.security_groups],
+        "port_security_enabled": port.is_secured,
+        "allowed_address_pairs": [],
+        "extra_dhcp_opts": [],
+        "binding:host_id": host,
+        "binding:vnic_type": "normal",
+        "binding:profile": {},
+        "binding:vif_type": "ovs" if host else "unbound",
+        "binding:vif_details": {},
+    }
 
 
 def _post(proxy_port: int, kind: str, **values: Any) -> Any:

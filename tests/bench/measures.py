@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bench.content import HOSTS, Content, Port, shown, shown_by
+from bench.content import HOSTS, LISTED_HOSTS, Content, Port, is_shown
 from bench.figures import (
     CHANGE_MS,
     CROWD_S,
@@ -92,9 +92,14 @@ class Bench:
     def check_list(self, body: bytes, others: Sequence[Port] = ()) -> None:
         """Raise CheckError unless a list has the ports that stay and `others`, and no more."""
         listed = json.loads(body)["ports"]
-        expected = [*self.content.ports, *others]
-        if len(listed) != len(expected) or set(map(shown, listed)) != set(map(shown_by, expected)):
-            raise CheckError(f"{len(listed)} ports listed, {len(expected)} expected, or others")
+        expected = {port.id: port for port in (*self.content.ports, *others)}
+        missing = len(expected) - len(listed)
+        if missing or len({element.get("id") for element in listed}) != len(listed):
+            raise CheckError(f"{len(listed)} ports listed, {len(expected)} expected, or one twice")
+        for element in listed:
+            port = expected.get(element.get("id"))
+            if port is None or not is_shown(port, element, LISTED_HOSTS):
+                raise CheckError(f"in a list: {element}")
 
     def add(
         self, name: str, ours: Sequence[float], floor: Sequence[float], bar: Bar | None = None
