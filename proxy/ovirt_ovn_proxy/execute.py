@@ -14,14 +14,13 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from .errors import (
     ApiError,
     GuardFailed,
-    NorthboundError,
     NotReady,
     OutcomeUnknown,
     TransactionRefused,
@@ -29,12 +28,10 @@ from .errors import (
 )
 from .nb import ops
 from .nb.connection import Connection
-from .nb.ops import Operation
 from .nb.replica import Replica
 from .nb.view import View
 from .plan.draft import Plan
 from .plan.fate import Fate, fate, only_once
-from .turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +40,6 @@ R = TypeVar("R")
 # A refusal that stays the same with a newer view is not a race but a defect.
 _MOST_REFUSALS = 5
 _LONGEST_PAUSE_S = 0.05
-# Who has lost so often, and for so long, asks the other proxies for its turn.
-_LOST, _LOST_S = 3, 1.0
-_TURN_LOOK_S = 0.005
 
 
 class Executor:
@@ -58,7 +52,6 @@ class Executor:
         self._connection = connection
         self._ending = [ops.durable_commit()] if durable else []
         self._queues = Queues()
-        self._turns = Turns()
 
     def read(self, deadline: float) -> Replica:
         """Return the replica once it shows everything committed before the call.
@@ -100,20 +93,13 @@ class Executor:
         Raises the planner's refusal once it has been confirmed, and Unavailable
         when the deadline passes first.
         """
-        names = set(self._look(queues, deadline))
+        names = self._look(queues, deadline)
         with self._queues.entered(names, deadline) as is_entered:
             if not is_entered:
                 raise self._unavailable("Too many requests for the same network")
-            with self._taking_turns(names, comment, deadline) as turns:
-                return self._write(make_plan, turns, comment, deadline)
+            return self._write(make_plan, comment, deadline)
 
-    def _write(
-        self,
-        make_plan: Callable[[View], Plan],
-        turns: Callable[[int], list[Operation]],
-        comment: str,
-        deadline: float,
-    ) -> Plan:
+    def _write(self, make_plan: Callable[[View], Plan], comment: str, deadline: float) -> Plan:
         is_current = False
         refusals = 0
         attempt = 0
@@ -134,7 +120,6 @@ class Executor:
             return only_once(plan, view) if unheard else plan, False
 
         while True:
-            ends = turns(attempt)
             try:
                 plan, is_done = self._look(unless_done, deadline)
                 if is_done:
@@ -150,7 +135,7 @@ class Executor:
                 is_current = True
                 continue
             try:
-                operations = [*plan.operations, *ends, ops.comment(comment), *self._ending]
+                operations = [*plan.operations, ops.comment(comment), *self._ending]
                 if log.isEnabledFor(logging.DEBUG):
                     log.debug("%s", json.dumps(operations))
                 self._connection.transact(operations, deadline, plan.render)
@@ -169,47 +154,6 @@ class Executor:
             except NotReady:
                 pass
             self._pause(attempt, deadline)
-
-    @contextmanager
-    def _taking_turns(
-        self, names: Collection[str], comment: str, deadline: float
-    ) -> Iterator[Callable[[int], list[Operation]]]:
-        """Give a function to be called before each attempt, with how many have lost.
-
-        It waits while another proxy has its turn, asks for ours when we have lost for long,
-        and returns what ends it, to be part of the transaction.
-        """
-        started = time.monotonic()
-        turn: Turn | None = None
-
-        def is_anothers(view: View) -> bool:
-            return self._turns.is_anothers(view, names)
-
-        def take(lost: int) -> list[Operation]:
-            nonlocal turn
-            while self._look(is_anothers, deadline) and time.monotonic() < deadline:
-                time.sleep(_TURN_LOOK_S)
-            if turn is None and lost >= _LOST and time.monotonic() - started > _LOST_S:
-                turn = self._look(lambda view: self._turns.make(view, names), deadline)
-                if turn is not None:
-                    self._send_turn(turn.ask(), comment, deadline)
-            return [turn.end()] if turn is not None else []
-
-        try:
-            yield take
-        finally:
-            if turn is not None:
-                soon = time.monotonic() + _LOST_S
-                with suppress(Unavailable):
-                    # Not every request ends with a transaction that was sent after asking.
-                    if self._look(turn.is_asked, soon):
-                        self._send_turn(turn.end(), comment, soon)
-                self._turns.forget(turn)
-
-    def _send_turn(self, operation: Operation, comment: str, deadline: float) -> None:
-        # Whether it is heard or not: nobody waits for it for ever.
-        with suppress(NorthboundError):
-            self._connection.transact([operation, ops.comment(comment)], deadline)
 
     def _look(self, read: Callable[[View], R], deadline: float) -> R:
         """Run a pure function on the view, under the replica's lock."""

@@ -22,10 +22,7 @@ from daemon.northd import Northd
 from daemon.ovsdb import OvsdbServer, northd
 from daemon.proxy import Api, ProxyProcess, proxy_process, running_api
 from daemon.wire_tap import Operations, WireTap
-from ovirt_ovn_proxy.nb import keys
 from ovirt_ovn_proxy.nb.schema import NB_GLOBAL
-from ovirt_ovn_proxy.nb.view import View
-from ovirt_ovn_proxy.turns import PATIENCE_S, Turns
 
 pytestmark = pytest.mark.daemon
 
@@ -131,98 +128,6 @@ def test_a_whole_subnet(proxies: Sequence[Client]) -> None:
     assert 204 == proxies[1].send("DELETE", f"ports/{freed['id']}")[0]
     again = proxies[2].create("port", network_id=network_id)
     assert addresses([freed]) == addresses([again])
-
-
-def test_many_at_once_beside_single_ones(proxies: Sequence[Client]) -> None:
-    """A bulk request, whose plan takes long, is not starved by ports that come and go elsewhere."""
-    network_id = proxies[0].create("network", name="red")["id"]
-    proxies[0].create("subnet", network_id=network_id, cidr="10.0.0.0/20", ip_version=4)
-    is_over = threading.Event()
-
-    def come_and_go(number: int) -> int:
-        own = proxies[1 + number % 2]
-        times = 0
-        while not is_over.is_set():
-            port = own.create("port", network_id=network_id)
-            assert 204 == own.send("DELETE", f"ports/{port['id']}")[0]
-            times += 1
-        return times
-
-    with ThreadPoolExecutor(4) as pool:
-        others = [pool.submit(come_and_go, number) for number in range(4)]
-        try:
-            body = {"ports": [{"network_id": network_id}] * 1000}
-            many = [proxies[0].send("POST", "ports", body) for _ in range(2)]
-            changed = proxies[0].send("PUT", f"networks/{network_id}", {"network": {"mtu": 1400}})
-        finally:
-            is_over.set()
-        assert all(other.result(30) for other in others)
-
-    assert [201, 201, 200] == [status for status, _ in (*many, changed)], changed
-    taken = addresses([port for _, created in many for port in created["ports"]])
-    assert 2000 == len(set(taken))
-
-
-def turns(api: Api) -> dict[str, str]:
-    """Return what asks for turns in the database."""
-    (row,) = api.connection.transact(
-        [{"op": "select", "table": NB_GLOBAL, "where": [], "columns": ["external_ids"]}],
-        time.monotonic() + 10,
-    )[0]["rows"]
-    return {key: value for key, value in row["external_ids"][1] if key.startswith(keys.TURN)}
-
-
-def test_turns(nb: OvsdbServer) -> None:
-    """Who has lost for long goes first, and leaves nothing; one that died is waited for once."""
-    with running_api(nb) as one, running_api(nb) as two:
-        network_id = one.create("network", name="red")["id"]
-        port = one.create("port", network_id=network_id)
-        two.get("ports")
-
-        def put(api: Api) -> float:
-            started = time.monotonic()
-            assert 200 == api("PUT", f"ports/{port['id']}", {"port": {"name": "x"}}).status
-            return time.monotonic() - started
-
-        assert one.connection.replica is not None
-        gone = Turns().make(View(one.connection.replica), [network_id])
-        assert gone is not None
-        one.connection.transact([gone.ask()], time.monotonic() + 10)
-        assert {f"{keys.TURN}{network_id}": gone.value} == turns(two)
-        assert [True, False] == [put(two) >= PATIENCE_S, put(two) >= PATIENCE_S]
-        # It was here that it was asked for, but who asked is not known here either.
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(put, one)
-            time.sleep(0.3)
-            assert not waiting.done()
-            two.connection.transact([gone.end()], time.monotonic() + 10)
-            assert waiting.result(10) < PATIENCE_S
-        assert {} == turns(one)
-
-
-@pytest.mark.parametrize("is_refused", [False, True])
-def test_a_turn_ends_with_the_request(nb: OvsdbServer, is_refused: bool) -> None:
-    """Whatever becomes of a request that asked for its turn, nothing is left of that."""
-    with WireTap(nb) as tap, running_api(tap.server) as loser, running_api(nb) as winner:
-        network_id = loser.create("network", name="red")["id"]
-
-        def disturb() -> None:
-            """Change the network before each write of the loser, until it has its turn."""
-            if turns(winner):
-                if is_refused:
-                    winner.delete("network", network_id)
-                return
-            network = winner.get(f"networks/{network_id}")["network"]
-            is_secured = not network["port_security_enabled"]
-            winner.update("network", network_id, port_security_enabled=is_secured)
-            time.sleep(0.3)
-            tap.before_next_write(disturb)
-
-        tap.before_next_write(disturb)
-        answer = loser("POST", "ports", {"port": {"network_id": network_id}})
-
-        assert (404 if is_refused else 201) == answer.status
-        assert {} == turns(winner)
 
 
 def test_creates_and_deletes(proxies: Sequence[Client]) -> None:

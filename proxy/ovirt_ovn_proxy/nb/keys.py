@@ -113,9 +113,6 @@ TAGS = "ovirt_tags"  # JSON list of strings
 # is unique there (see docs/mechanisms.md, "Addresses")
 SEQUENCE = "ovirt_sequence_"
 
-# NB_Global: who of several proxies has its turn with a network (see `turns`)
-TURN = "ovirt_turn_"
-
 # NB_Global: a trace of each row that was deleted lately, under its uuid: the time, and the
 # uuid of the request (see docs/mechanisms.md, "Traces")
 DELETED = "ovirt_deleted_"
