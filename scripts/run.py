@@ -229,7 +229,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run(folder: Folder, addresses: Addresses) -> None:
+def run(folder: Folder, addresses: Addresses, config: Path) -> None:
     """Start, watch, and stop again; return when the user asked for it, else raise Failure."""
     signals = Signals()
     stop_leftovers(folder, ["proxy", "northd", "sb", "nb"], say)
@@ -240,7 +240,7 @@ def run(folder: Folder, addresses: Addresses) -> None:
     proxy = None
     try:
         central.start()
-        proxy = start_proxy(folder, write_config(folder, addresses))
+        proxy = start_proxy(folder, config)
         wait_until_ready(proxy, addresses, signals)
         say(first_commands(folder, addresses))
         while True:
@@ -283,11 +283,12 @@ def main() -> int:
         )
         try:
             folder = Folder(arguments.state)
+            # The lock lives as long as the descriptor: until this process ends, however it does.
+            take_lock(folder, addresses)
+            config = write_config(folder, addresses)
         except OSError as error:
             raise Failure(f"the state folder: {error}") from error
-        # The lock lives as long as the descriptor: until this process ends, however it does.
-        take_lock(folder, addresses)
-        run(folder, addresses)
+        run(folder, addresses, config)
     except Failure as failure:
         print(f"make run: {failure}", file=sys.stderr, flush=True)
         return 1

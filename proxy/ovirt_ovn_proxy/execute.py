@@ -172,7 +172,7 @@ class Executor:
         if time.monotonic() >= deadline:
             raise self._unavailable("The network changes too fast")
         if attempt > 2:
-            time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.001 * 2**attempt)))
+            time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, 0.001 * 2 ** min(attempt, 10))))
 
     def _unavailable(self, reason: str = "") -> Unavailable:
         reason = reason or self._connection.status()

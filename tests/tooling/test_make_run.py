@@ -186,10 +186,12 @@ def test_a_client_that_is_not_there(site: Site, monkeypatch: pytest.MonkeyPatch)
     assert f"\n{install} && {programs}/openstack network list\n" in commands
 
 
-@pytest.mark.parametrize("state", ["/proc/x", "README.md"])
-def test_no_state_folder(state: str) -> None:
-    """A folder that cannot be is one line, not a traceback."""
-    command = [sys.executable, str(ROOT / "scripts/run.py"), "--state", str(ROOT / state)]
+@pytest.mark.parametrize("state", ["/proc/x", "file", "of-others"])
+def test_no_state_folder(tmp_path: Path, state: str) -> None:
+    """A folder that cannot be, or cannot be written to, is one line, not a traceback."""
+    (tmp_path / "file").touch()
+    (tmp_path / "of-others/lock").mkdir(parents=True)
+    command = [sys.executable, str(ROOT / "scripts/run.py"), "--state", str(tmp_path / state)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
 
     assert 1 == done.returncode

@@ -228,7 +228,7 @@ def _read(row: DhcpOptions) -> Subnet | None:
     else:
         gateway_ip = external_ids.get(keys.SUBNET_V6_GATEWAY)
         servers = row.options.get("dns_server") or external_ids.get(keys.SUBNET_V6_DNS, "")
-    if gateway_ip and ip_number(gateway_ip) is None:
+    if not _is_of(gateway_ip or "", network):
         gateway_ip = None
     nameservers = filter(ip_number, servers.strip("{} ").replace(",", " ").split())
     routes = stored_json(external_ids, keys.SUBNET_ROUTES, _ROUTES, [])
@@ -289,8 +289,16 @@ def _read_pools(
 ) -> tuple[tuple[str, str], ...]:
     """Return a subnet's pools, all addresses where none can be read; "" says that it has none."""
     pairs = [item.partition("-") for item in (text or "").split()]
-    pools = tuple((start, end) for start, _, end in pairs if ip_number(start) and ip_number(end))
+    pools = tuple(
+        (start, end) for start, _, end in pairs if _is_of(start, network) and _is_of(end, network)
+    )
     return pools if pools or text == "" else default_pools(network, gateway_ip)
+
+
+def _is_of(address: str, network: IpNetwork) -> bool:
+    """Say whether a text is an address of a network's IP version."""
+    number = ip_number(address)
+    return number is not None and number[0] == network.version
 
 
 def _read_mode(text: str | None) -> str | None:

@@ -111,7 +111,9 @@ ROUTES = '[{"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}]'
             a_subnet(options={"router": "junk", "dns_server": "{junk, 10.0.0.8}"}),
             {"gateway_ip": None, "dns_nameservers": ["10.0.0.8"]},
         ),
+        (a_subnet(options={"router": "fd00::1"}), {"gateway_ip": None}),
         (a_subnet(external_ids={keys.SUBNET_POOLS: "10.0.0.2-junk"}), {}),
+        (a_subnet(external_ids={keys.SUBNET_POOLS: "10.0.0.2-fd00::9"}), {}),
         (a_subnet(external_ids={keys.CREATED_AT: "yesterday, at noon"}), {"created_at": None}),
         (
             a_subnet(options={"router": "", "dns_server": "{}"}, external_ids={"ovirt_pools": ""}),
