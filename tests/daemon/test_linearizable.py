@@ -79,7 +79,7 @@ def test_changes_without_a_look(pair: Sequence[Api]) -> None:
 
 
 def test_defaults_of_a_network(pair: Sequence[Api]) -> None:
-    """A new port is what its network says, though it was the other proxy that was told so."""
+    """A new port is what its network says, and that what its subnets are, as told elsewhere."""
     network = pair[0].create("network", name="red")["id"]
     for trial in range(TRIALS):
         one, two = pair[trial % 2], pair[1 - trial % 2]
@@ -87,9 +87,27 @@ def test_defaults_of_a_network(pair: Sequence[Api]) -> None:
         one.update("network", network, port_security_enabled=is_secured, admin_state_up=is_up)
         port = two.create("port", network_id=network)
         assert is_secured is port["port_security_enabled"]
+        subnet = one.create("subnet", network_id=network, cidr="10.0.0.0/24", ip_version=4)["id"]
+        assert [subnet] == two.update("network", network, name=f"n{trial}")["subnets"]
+        one.delete("subnet", subnet)
+        assert [] == two.update("network", network, description=f"n{trial}")["subnets"]
         groups = [is_secured] * (1 if is_secured else 0)
         assert groups == [bool(group) for group in port["security_groups"]]
         two.delete("port", port["id"])
+
+
+def test_automatic_addresses(pair: Sequence[Api]) -> None:
+    """The answer to any change of a port shows the addresses that the other proxy has given it."""
+    network = pair[0].create("network", name="red")["id"]
+    port = pair[0].create("port", network_id=network)["id"]
+    values = {"network_id": network, "cidr": "fd00::/64", "ip_version": 6}
+    for trial in range(TRIALS):
+        one, two = pair[trial % 2], pair[1 - trial % 2]
+        subnet = one.create("subnet", ipv6_address_mode="slaac", **values)["id"]
+        shown = two.update("port", port, name=f"n{trial}")["fixed_ips"]
+        assert [subnet] == [entry["subnet_id"] for entry in shown]
+        one.delete("subnet", subnet)
+        assert [] == two.update("port", port, description=f"n{trial}")["fixed_ips"]
 
 
 def test_life_of_groups(pair: Sequence[Api]) -> None:

@@ -20,7 +20,6 @@ from ..wire.network import (
     asked_mtu,
     encode_network,
     encode_provider,
-    has_port_security,
     is_external,
     is_up,
 )
@@ -74,6 +73,8 @@ def update(draft: Draft, switch: Switch, values: Values) -> dict[str, Any]:
     _plan_provider(draft, switch, values, "network")
     if wanted.external_ids != switch.external_ids or draft.localnet(switch) is not localnet:
         wanted = switch.copy(external_ids=updated(external_ids, draft.context))
+        # New ports take from their network what it says now, and the answer shows its subnets.
+        draft.advance(switch.uuid)
     draft.update(wanted)
     if asked_mtu(wanted) != asked_mtu(switch):
         refresh_network(draft, wanted)
@@ -81,13 +82,7 @@ def update(draft: Draft, switch: Switch, values: Values) -> dict[str, Any]:
         _check_not_external(draft, switch)
     if asked_mtu(wanted) != asked_mtu(switch) or draft.localnet(switch) is not localnet:
         follow_network(draft, switch)
-    if has_port_security(wanted, draft.context.config) != has_port_security(
-        switch, draft.context.config
-    ):
-        # A new port that another proxy is planning with what was the default must not come.
-        draft.advance(switch.uuid)
     if is_up(wanted) != is_up(switch):
-        draft.advance(switch.uuid)
         for port in draft.view.ports_of(switch):
             current = draft.current(port)
             draft.update(with_admin_state(current, was_up=is_up(switch), is_up=is_up(wanted)))
@@ -111,7 +106,6 @@ def delete(draft: Draft, switch: Switch) -> None:
 
 def _check_not_external(draft: Draft, switch: Switch) -> None:
     """Refuse to make a network internal that gateways or floating IPs are on."""
-    draft.advance(switch.uuid)
     gateways = (
         port.external_ids.get(keys.DEVICE_OWNER) for port in draft.view.router_sides(switch)
     )
