@@ -11,8 +11,9 @@ import queue
 import re
 import signal
 import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -103,15 +104,23 @@ def serve(config: Config) -> int:
     tls = certificate.current if certificate else None
     connection = make_connection(config)
     applications = make_applications(config, connection)
-    served = [
-        (config.neutron_port, applications.networking, tls, False),
-        (config.keystone_port, applications.identity, tls, False),
+
+    def listener(
+        port: int,
+        application: Application,
+        tls: Callable[[], ssl.SSLContext] | None,
+        is_optional: bool = False,
+    ) -> Listener:
+        encode_error = application.encode_error
+        return Listener(config.listen_address, port, application, tls, is_optional, encode_error)
+
+    listeners = [
+        listener(config.neutron_port, applications.networking, tls),
+        listener(config.keystone_port, applications.identity, tls),
     ]
     if bindings is not None:
-        served.append((config.bindings_port, applications.bindings, bindings.current, True))
-    listeners = [
-        Listener(config.listen_address, *each, encode_error=each[1].encode_error) for each in served
-    ]
+        port = config.bindings_port
+        listeners.append(listener(port, applications.bindings, bindings.current, is_optional=True))
     server = Server(listeners, Limits(max_connections=config.max_connections))
     server.start()
     connection.start()

@@ -76,6 +76,7 @@ def _encode(
                 _tell_once(f"{resource.title} is not shown, as its row cannot be read: {row}")
 
 
+# The cache knows what has been told.
 @lru_cache(maxsize=1000)
 def _tell_once(text: str) -> None:
     log.warning("%s", text)

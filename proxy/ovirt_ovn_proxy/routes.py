@@ -69,7 +69,7 @@ def split_path(path: str) -> list[str]:
     except UnicodeError as error:
         raise _not_found() from error
     segments = [segment for segment in path.split("/") if segment]
-    is_tag = len(segments) == 5 and segments[3] == "tags"
+    is_tag = fits(("*", "*", "*", "tags", "*"), segments)
     if len(segments) > 1 and segments[-1].endswith(".json") and not is_tag:
         segments[-1] = segments[-1][: -len(".json")]
     return segments

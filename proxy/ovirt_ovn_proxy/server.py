@@ -218,8 +218,13 @@ class Server:
             return False
         peer = (plain_address(address[0]), address[1])
         connection = Connection(
-            *(sock, peer, listener.application, listener.tls, self._limits),
-            *(self._closed, listener.encode_error),
+            sock,
+            peer,
+            listener.application,
+            listener.tls,
+            self._limits,
+            self._closed,
+            listener.encode_error,
         )
         try:
             self._workers.run(connection.run, f"http-{peer[0]}")

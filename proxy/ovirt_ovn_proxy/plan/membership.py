@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BadRequest, Conflict, NotFound
+from ..errors import Conflict, NotFound
 from ..nb import keys
 from ..nb.rows import PortGroup, SwitchPort
 from ..wire.port import has_port_security
@@ -105,10 +105,11 @@ def _named(draft: Draft, words: list[str], is_secured: bool) -> list[PortGroup]:
 
 def _check(draft: Draft, groups: list[PortGroup], is_secured: bool) -> None:
     if groups and not is_secured:
-        raise BadRequest(
+        invalid(
+            "security_groups",
+            [group.uuid for group in groups],
+            "do nothing on a port whose port_security_enabled is False",
             "PortSecurityAndIPRequiredForSecurityGroups",
-            f"security_groups {', '.join(group.uuid for group in groups)} do nothing on a port "
-            "whose port_security_enabled is False.",
         )
     if len(groups) > 1:
         for group in groups:

@@ -210,9 +210,9 @@ def _readdressed(
     external_ids = dict(wanted.external_ids)
     _put_pairs(external_ids, pairs, mac)
     wanted = wanted.copy(external_ids=external_ids)
-    # With another MAC, OVN would choose another IPv6 address.
-    moves = mac != found.mac and any(":" in ip for ip in found.ips)
-    if is_dynamic(port) and "fixed_ips" not in values and not moves:
+    # Of another MAC OVN would derive another IPv6 address.
+    keeps_ips = mac == found.mac or not any(":" in ip for ip in found.ips)
+    if is_dynamic(port) and "fixed_ips" not in values and keeps_ips:
         return _dynamic(wanted, mac, security, pairs)
     allocator = Allocator(draft, switch, mac, found.ips)
     if values.get("fixed_ips"):

@@ -18,10 +18,7 @@ MOST_TAGS = 50
 def replace_tags(draft: Draft, row: Any, tags: Sequence[str]) -> dict[str, Any]:
     """Plan a row with exactly these tags, each once; returns the answer's JSON form."""
     wanted = list(dict.fromkeys(tags))
-    if len(wanted) > MOST_TAGS:
-        readers.invalid(
-            "tags", wanted, f"has {len(wanted)} elements, at most {MOST_TAGS} are allowed"
-        )
+    readers.check_count("tags", wanted, MOST_TAGS)
     external_ids = dict(row.external_ids)
     put(external_ids, keys.TAGS, wanted, [])
     if external_ids != row.external_ids:

@@ -198,8 +198,9 @@ def _refuse(constant: str) -> Any:
 
 def _parse_int(digits: str) -> int:
     # What is no attribute's value is for its reader to say; a million digits would take seconds.
-    if len(digits) > readers.MOST_DIGITS + digits.startswith("-"):
-        raise BadRequest("HTTPBadRequest", f"{readers.shown(digits)} has {len(digits)} digits.")
+    count = len(digits.lstrip("-"))
+    if count > readers.MOST_DIGITS:
+        raise BadRequest("HTTPBadRequest", f"The number {digits[:20]}... has {count} digits.")
     return int(digits)
 
 

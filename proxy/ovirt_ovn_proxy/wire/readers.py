@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, NoReturn
 
 from ..errors import BadRequest
@@ -37,6 +37,13 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 def invalid(field: str, value: Any, reason: str, error_type: str = "HTTPBadRequest") -> NoReturn:
     """Refuse a value: name the attribute, show the value, say what is wrong."""
     raise BadRequest(error_type, f"Invalid input for {field}. Reason: {shown(value)} {reason}.")
+
+
+def check_count(field: str, value: Sized, limit: int, error_type: str = "HTTPBadRequest") -> None:
+    """Refuse more than `limit` elements."""
+    if len(value) > limit:
+        reason = f"has {len(value)} elements, at most {limit} are allowed"
+        invalid(field, value, reason, error_type)
 
 
 def shown(value: Any) -> str:
@@ -161,9 +168,8 @@ def list_of(read: Reader, limit: int | None = None, error_type: str = "HTTPBadRe
     def read_list(field: str, value: Any) -> list[Any]:
         if not isinstance(value, list):
             invalid(field, value, "is not a list")
-        if limit is not None and len(value) > limit:
-            reason = f"has {len(value)} elements, at most {limit} are allowed"
-            invalid(field, value, reason, error_type)
+        if limit is not None:
+            check_count(field, value, limit, error_type)
         return [read(f"{field}[{index}]", element) for index, element in enumerate(value)]
 
     return read_list
