@@ -104,6 +104,13 @@ class Daemon:
         """Whether it has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    def obituary(self) -> str:
+        """Return how it ended, with its last words, if nobody here has ended it; else nothing."""
+        if self._process is None or self.running:
+            return ""
+        words = self.log.read_text(errors="replace").splitlines()[-1:]
+        return " ".join([f"{self.log} ended with {self._process.returncode}:", *words])
+
     def start(self) -> None:
         """Start the process and wait until its socket, if it has one, accepts."""
         with self.log.open("ab") as log:

@@ -132,6 +132,17 @@ def test_leftovers_of_a_killed_run(hanging: Hanging) -> None:
             assert leftovers(ours.prefix)[0]
 
 
+def test_who_died_is_told() -> None:
+    """The report of a failed test names a daemon that has ended by itself, with its last words."""
+    with Lab(["hv1"]) as lab:
+        hv1 = lab.chassis[0]
+        hv1.controller.stop()
+        assert "ended with" not in lab.describe()
+        hv1.vswitchd.signal(signal.SIGABRT)
+        hv1.vswitchd.wait(5)
+        assert f"{hv1.vswitchd.log} ended with -6: 20" in lab.describe()
+
+
 def test_side_by_side() -> None:
     """Two labs with the same names and addresses know nothing of each other."""
     with Lab(["hv1"]) as here, Lab(["hv1"]) as there:

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from daemon.ovsdb import wait_until
-from system.lab import Lab, Vm, frames
+from system.lab import Lab, Vm, frames, reached
 from system.lab.capture import Capture
+from system.lab.offers import TRIES
 
 GENEVE_PORT = 6081
 
@@ -151,6 +152,18 @@ def test_frames(lab: Lab) -> None:
         ((alice.ip6, 4000), b"even"),
         ((alice.ip6, 4000), b"odd"),
     ] == sorted(zip(service.clients, service.received))
+
+
+def test_reached(lab: Lab) -> None:
+    """What does not come is tried again by a connection of its own, which no switch knows."""
+    hv1, hv2 = lab.chassis
+    red = lab.create_network("10.0.0.0/24", port_security_enabled=True)
+    alice, bob = lab.create_vm(red, hv1), lab.create_vm(red, hv2, security_groups=[])
+
+    with Capture(hv1.namespace, alice.tap) as sent:
+        assert set() == reached(alice, bob, "tcp 80")
+        tries = sent.frames(lambda frame: frame.protocol == frames.TCP)
+    assert TRIES == len(tries) == len({frame.source_port for frame in tries})
 
 
 def test_probe(lab: Lab) -> None:

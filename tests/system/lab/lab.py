@@ -215,8 +215,14 @@ class Lab:
             chassis.wait_datapath()
 
     def describe(self) -> str:
-        """Return what the databases and switches say, for a test that has failed."""
-        parts = [self.nbctl("show"), self.sbctl("show")]
+        """Return who has died, and what databases and switches say, for a test that has failed."""
+        daemons = [
+            daemon
+            for chassis in self.chassis
+            for daemon in (chassis.database, chassis.vswitchd, chassis.controller)
+        ]
+        parts = [text for text in (daemon.obituary() for daemon in daemons) if text]
+        parts += [self.nbctl("show"), self.sbctl("show")]
         parts += [f"{chassis.name}\n{chassis.vsctl('show')}" for chassis in self.chassis]
         return "\n\n".join(parts)
 
