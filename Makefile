@@ -85,7 +85,7 @@ test-unit: tools-check ## tests without a process or a socket of OVN
 
 test-daemon: tools-check ## tests on real OVN daemons
 	$(PY) -m pytest $(AT_ONCE) tests/daemon tests/clients tests/faults
-	$(PY) -m pytest -m alone tests/faults
+	$(PY) -m pytest -m alone tests/daemon tests/faults
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest $(AT_ONCE) tests/system

@@ -260,6 +260,7 @@ def timed(site: Site, rounds: int) -> list[float]:
     return seconds
 
 
+@pytest.mark.alone
 def test_clients_that_want_nothing(site: Site) -> None:
     """Those who hold connections open keep nobody from answers, and leave nothing behind."""
     before = site.uses()
