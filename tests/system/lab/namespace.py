@@ -104,9 +104,14 @@ def start_heir() -> int:
     """
     command = [sys.executable, "-I", __file__, _own_prefix()]
     reading, _ = os.pipe()
-    # With subprocess one had to wait for it.
+    # With subprocess one had to wait for it. What a terminal tells its processes, as Ctrl-C, is
+    # not for this one, from its first moment.
     heir = os.posix_spawn(
-        command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)]
+        command[0],
+        command,
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)],
+        setsid=True,
     )
     os.close(reading)
     return heir
@@ -114,8 +119,6 @@ def start_heir() -> int:
 
 def _inherit(prefix: str) -> None:
     """Wait until the process that this prefix is of has ended, and remove what it has left."""
-    # What a terminal tells its processes, as Ctrl-C, is not for this one.
-    os.setsid()
     sys.stdin.read()
     # Its files are closed a moment before.
     while not _is_left(prefix):
