@@ -89,6 +89,7 @@ test-daemon: tools-check ## tests on real OVN daemons
 
 test-system: tools-check ## tests on packets between chassis in network namespaces; root
 	$(PY) -m pytest $(AT_ONCE) tests/system
+	$(PY) -m pytest -m alone tests/system
 
 test-migration: tools-check ## tests on VMs that move between hosts; root
 	$(PY) -m pytest -s tests/migration
