@@ -19,7 +19,6 @@ from system.lab.cluster import ClusteredCentral, Database
 from system.lab.service import Service, service, tls_settings
 from system.write_stream import WriteStream
 
-# Not one packet may be lost, and on a busy machine any may be.
 pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 # With an election timer of 1 s a successor leads after about 1 s, and after twice that if

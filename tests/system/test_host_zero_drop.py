@@ -17,7 +17,7 @@ from daemon.ovsdb import northd, short_folder, wait_until
 from system.lab import CENTRAL_IP, Chassis, ChassisSpec, Lab
 from system.lab.configurator import configure
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (6642, 6643)

@@ -112,6 +112,7 @@ def test_another_mac(lab: Lab) -> None:
     assert {OTHER_MAC} == {frame.source_mac for frame in pings}
 
 
+@pytest.mark.alone
 def test_hot_unplug_and_plug(lab: Lab) -> None:
     """A vNIC that is taken out of a running machine is gone, and works when it is back."""
     hv1, hv2 = lab.chassis
@@ -136,6 +137,7 @@ def test_hot_unplug_and_plug(lab: Lab) -> None:
     assert 0 == undisturbed.stop().lost
 
 
+@pytest.mark.alone
 def test_a_network_that_is_deleted_while_in_use(lab: Lab) -> None:
     """A network with ports stays; without them it goes, plugged machines or not."""
     hv1, hv2 = lab.chassis

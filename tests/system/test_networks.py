@@ -199,6 +199,7 @@ def test_a_new_address_needs_no_new_plug(lab: Lab) -> None:
     assert alice.can_ping(bob.ip)
 
 
+@pytest.mark.alone
 def test_a_port_that_is_deleted_while_in_use(lab: Lab) -> None:
     """Its machine is cut off, keeps its tap, and everybody else goes on."""
     hv1, hv2 = lab.chassis
@@ -231,6 +232,7 @@ def test_machine_starts_elsewhere(lab: Lab) -> None:
     assert alice.can_ping(bob.ip)
 
 
+@pytest.mark.alone
 def test_restart_of_the_proxy() -> None:
     """The proxy's death and return, amid writes too, lose none of them and no packet."""
     with Lab(2, proxy=service) as lab:
