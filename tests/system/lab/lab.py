@@ -216,12 +216,12 @@ class Lab:
 
     def describe(self) -> str:
         """Return who has died, and what databases and switches say, for a test that has failed."""
-        daemons = [
-            daemon
+        parts = [
+            obituary
             for chassis in self.chassis
             for daemon in (chassis.database, chassis.vswitchd, chassis.controller)
+            if (obituary := daemon.obituary())
         ]
-        parts = [text for text in (daemon.obituary() for daemon in daemons) if text]
         parts += [self.nbctl("show"), self.sbctl("show")]
         parts += [f"{chassis.name}\n{chassis.vsctl('show')}" for chassis in self.chassis]
         return "\n\n".join(parts)
